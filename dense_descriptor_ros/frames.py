@@ -1,0 +1,51 @@
+"""What the network finds in one image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dense_descriptor_ros.geometry import frame_rotation, transform
+
+
+@dataclass(frozen=True)
+class AffordanceFrame:
+    """One part of one object instance: a 3-D keypoint with a directed axis, in the camera frame."""
+
+    category: str
+    part: str
+    instance: int
+    """Number of the object within this image; frames of one object share it."""
+    score: float
+    """Confidence, 0 to 1."""
+    origin_m: np.ndarray
+    """Keypoint (3,)."""
+    axis: np.ndarray
+    """Unit direction (3,) of the part's +z."""
+    second_axis: np.ndarray | None = None
+    """Unit direction (3,) normal to the axis, the part's +x; None where the image does not determine it."""
+
+    @property
+    def orientation_complete(self) -> bool:
+        """Whether the rotation about the axis is known."""
+        return self.second_axis is not None
+
+    def T_camera_part(self) -> np.ndarray:
+        """Pose (4, 4) with +z along the axis; without a second axis the rotation about it is arbitrary."""
+        second = self.second_axis
+        if second is None:
+            second = np.eye(3)[np.argmin(np.abs(self.axis))]
+        return transform(frame_rotation(self.axis, second), self.origin_m)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Everything found in one image of H x W pixels."""
+
+    frames: list[AffordanceFrame]
+    """Sorted by instance, then in the category's order of parts."""
+    descriptors: np.ndarray
+    """(D, h, w) float32, L2-normalised over D; covers the whole image at the network's stride."""
+    object_score: np.ndarray
+    """(h, w) float32, 0 to 1: whether the cell shows an object of the category."""
+    time_s: float
+    """Wall time of the inference."""
