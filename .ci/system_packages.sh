@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Install the Debian packages that the Python wheels need, or say which are missing.
+# Usage: system_packages.sh PYTHON
+set -euo pipefail
+python=$1
+
+# Compiler for the messages; EGL and software OpenGL for PyBullet's renderer; the rest for Open3D.
+packages=(g++ make libegl1 libgl1-mesa-dri libgl1 libgomp1 libusb-1.0-0 libx11-6)
+
+if ! command -v "$python" > /dev/null; then
+    echo "error: no Python found as '$python'; install Python 3.10 or newer or name one: make PYTHON=/path/to/python3" >&2
+    exit 1
+fi
+"$python" - << 'PROGRAM'
+import sys
+
+if sys.version_info < (3, 10):
+    sys.exit(f'error: {sys.executable} is Python {sys.version.split()[0]}, need 3.10 or newer: make PYTHON=/path/to/python3')
+PROGRAM
+version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+"$python" -c 'import ensurepip' 2> /dev/null || packages+=("$version-venv")
+"$python" -c 'import pathlib, sysconfig as s; (pathlib.Path(s.get_path("include")) / "Python.h").stat()' 2> /dev/null ||
+    packages+=("$version-dev")
+
+if ! command -v dpkg-query > /dev/null; then
+    echo "note: not a Debian system; what these Debian packages hold must be there: ${packages[*]}" >&2
+    exit 0
+fi
+missing=()
+for package in "${packages[@]}"; do
+    [[ $(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2> /dev/null) == installed ]] ||
+        missing+=("$package")
+done
+[[ ${#missing[@]} == 0 ]] && exit 0
+
+if [[ $EUID != 0 ]]; then
+    echo "error: system packages are missing; install them and run make again:" >&2
+    echo "    sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get -o DPkg::Lock::Timeout=300 update
+apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "${missing[@]}"

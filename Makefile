@@ -1,0 +1,32 @@
+# Every target prepares the environment first; what is up to date is left alone.
+
+PYTHON ?= $(or $(shell command -v python3.11),python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup demo test lint system_packages
+
+setup: $(VENV)/messages.stamp
+
+demo: setup
+	$(BIN)/python -m dense_descriptor_ros.sim.demo
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/codespell
+	.ci/typecheck.sh $(VENV)
+
+system_packages:
+	@.ci/system_packages.sh $(PYTHON)
+
+$(VENV)/packages.stamp: pyproject.toml setup.py constraints.txt | system_packages
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --editable '.[dev,ros,sim,train]' --constraint constraints.txt
+	touch $@
+
+$(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wildcard msg/*.msg) $(wildcard .ci/*.sh .ci/*.py)
+	.ci/build_messages.sh $(VENV)
+	touch $@

@@ -1,0 +1,124 @@
+"""The arrows between the layers: what each may import."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = 'dense_descriptor_ros'
+MESSAGES = {
+    'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs', 'rcl_interfaces', 'sensor_msgs',
+    'std_msgs', 'std_srvs', 'tf2_msgs', 'vision_msgs', 'visualization_msgs', f'{PACKAGE}.msg',
+}
+ROS = MESSAGES | {'rclpy', 'cv_bridge', 'message_filters', 'tf2_ros', 'launch', 'launch_ros'}
+NUMERIC = {'numpy', 'cv2', 'yaml', 'tqdm'}
+CORE_FOR_SIM = {f'{PACKAGE}.{module}' for module in ('bop', 'category', 'errors', 'files', 'frames', 'geometry')}
+# Programs of sim/ that are ROS nodes or drive them: the simulated camera and the demonstration.
+SIM_NODES = {'camera_node.py', 'demo.py'}
+
+
+def layer_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).parts
+    if parts[0] != PACKAGE:
+        return parts[0]
+    return 'ros' if parts[1] == 'ros' else 'core'
+
+
+def sources(*layers: str) -> list[Path]:
+    found = [path for folder in (PACKAGE, 'sim', 'training') for path in sorted((ROOT / folder).rglob('*.py'))]
+    return [path for path in found if layer_of(path) in layers]
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names that a file imports, wherever in the file; `from a import b` gives `a.b`."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f'{path}: relative imports break `python {path.name}`'
+            names |= {f'{node.module}.{alias.name}' for alias in node.names}
+    return names
+
+
+def outside(path: Path, allowed: set[str]) -> set[str]:
+    """Imports of a file that are neither the standard library nor within one of the allowed names."""
+    return {
+        name
+        for name in imports(path)
+        if name.split('.')[0] not in sys.stdlib_module_names
+        and not any(f'{name}.'.startswith(f'{prefix}.') for prefix in allowed)
+    }
+
+
+def identifier(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def inner_packages(*names: str) -> set[str]:
+    return {f'{PACKAGE}.{name}' for name in names}
+
+
+def inside(path: Path, *names: str) -> set[str]:
+    return {name for name in imports(path) if any(f'{name}.'.startswith(f'{p}.') for p in inner_packages(*names))}
+
+
+@pytest.mark.parametrize('path', sources('core'), ids=identifier)
+def test_core_imports_numerics_and_torch_only(path: Path) -> None:
+    assert not outside(path, {PACKAGE, *NUMERIC, 'torch', 'torchvision', 'safetensors'})
+    assert not inside(path, 'ros', 'sim', 'training', 'msg')
+
+
+@pytest.mark.parametrize('path', sources('ros'), ids=identifier)
+def test_ros_imports_core_and_ros_only(path: Path) -> None:
+    assert not outside(path, {PACKAGE, *NUMERIC, *ROS})
+    assert not inside(path, 'sim', 'training')
+
+
+@pytest.mark.parametrize('path', sources('sim'), ids=identifier)
+def test_sim_never_imports_torch_or_training(path: Path) -> None:
+    libraries = {'hydra', 'omegaconf', 'manifold3d', 'pybullet', 'pybullet_data', 'scipy', 'trimesh'}
+    own = {f'{PACKAGE}.sim', *CORE_FOR_SIM}
+    if path.name in SIM_NODES:
+        own |= {*ROS, f'{PACKAGE}.ros', f'{PACKAGE}.visualize'}
+    assert not outside(path, {*own, *NUMERIC, *libraries})
+
+
+@pytest.mark.parametrize('path', sources('training'), ids=identifier)
+def test_training_never_imports_ros_or_sim(path: Path) -> None:
+    libraries = {'hydra', 'omegaconf', 'matplotlib', 'safetensors', 'tensorboard', 'torch', 'torchvision'}
+    assert not outside(path, {PACKAGE, *NUMERIC, *libraries})
+    assert not inside(path, 'ros', 'sim', 'msg')
+
+
+@pytest.mark.parametrize('path', sources('sim', 'training'), ids=identifier)
+def test_a_script_folder_hides_no_module(path: Path) -> None:
+    """`python sim/generate.py` puts sim/ first on the path: a sim/profile.py would replace Python's `profile`."""
+    assert path.stem == '__init__' or path.stem not in sys.stdlib_module_names
+
+
+BLOCKED_IMPORT = """
+import importlib, pkgutil, sys
+
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in ('rclpy', 'pybullet', 'hydra', 'trimesh'):
+            raise ImportError(f'{name} is blocked')
+
+sys.meta_path.insert(0, Block())
+import dense_descriptor_ros as package
+
+modules = [m.name for m in pkgutil.iter_modules(package.__path__[:1]) if not m.ispkg]
+for module in modules:
+    importlib.import_module(f'dense_descriptor_ros.{module}')
+print(' '.join(modules))
+"""
+
+
+def test_core_imports_without_ros_and_simulator() -> None:
+    result = subprocess.run([sys.executable, '-c', BLOCKED_IMPORT], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert {'errors', 'geometry', 'frames'} <= set(result.stdout.split())
