@@ -8,14 +8,14 @@ python=$1
 packages=(g++ make libegl1 libgl1-mesa-dri libgl1 libgomp1 libusb-1.0-0 libx11-6)
 
 if ! command -v "$python" > /dev/null; then
-    echo "error: no Python found as '$python'; install Python 3.10 or newer or name one: make PYTHON=/path/to/python3" >&2
+    echo "error: no Python found as '$python'; install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3" >&2
     exit 1
 fi
 "$python" - << 'PROGRAM'
 import sys
 
-if sys.version_info < (3, 10):
-    sys.exit(f'error: {sys.executable} is Python {sys.version.split()[0]}, need 3.10 or newer: make PYTHON=/path/to/python3')
+if sys.version_info < (3, 11):
+    sys.exit(f'error: {sys.executable} is Python {sys.version.split()[0]}, need 3.11 or newer: make PYTHON=/path/to/python3')
 PROGRAM
 version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
 "$python" -c 'import ensurepip' 2> /dev/null || packages+=("$version-venv")
