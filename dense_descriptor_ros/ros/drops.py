@@ -1,0 +1,58 @@
+"""Why a frame gave no result. Every drop is counted under one of these reasons."""
+
+from collections.abc import Callable
+from enum import Enum
+
+from dense_descriptor_ros.errors import InputError
+
+
+class Drop(Enum):
+    """Reason of a drop; the value is its key in /diagnostics."""
+
+    SUPERSEDED = 'superseded'
+    """A newer frame arrived before this one was processed."""
+    IMAGE_UNPAIRED = 'image_unpaired'
+    """No depth within the slop."""
+    DEPTH_UNPAIRED = 'depth_unpaired'
+    """No image within the slop."""
+    NO_LISTENER = 'no_listener'
+    """Nobody subscribes to any output."""
+    TOO_OLD = 'too_old'
+    """Older than max_frame_age_s when its turn came."""
+    STAMP_BACKWARDS = 'stamp_backwards'
+    """A stream jumped back in time; frames that waited for their partner are given up."""
+    IMAGE_ENCODING = 'image_encoding'
+    IMAGE_SIZE = 'image_size'
+    IMAGE_STEP = 'image_step'
+    DEPTH_ENCODING = 'depth_encoding'
+    DEPTH_SIZE = 'depth_size'
+    DEPTH_STEP = 'depth_step'
+    DEPTH_EMPTY = 'depth_empty'
+    """Not one pixel has a depth."""
+    CAMERA_INFO_MISSING = 'camera_info_missing'
+    CAMERA_INFO_SIZE = 'camera_info_size'
+    CAMERA_INFO_K = 'camera_info_k'
+    """Focal lengths that are zero, negative or not finite."""
+    REJECTED = 'rejected'
+    """The inference cannot take the frame, for example because it is too small."""
+    FAILURE = 'failure'
+    """The inference or the publishing raised an exception."""
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether somebody has to act: the rest is what a node slower than its camera does all day."""
+        return self not in _ORDINARY
+
+
+_ORDINARY = {Drop.SUPERSEDED, Drop.IMAGE_UNPAIRED, Drop.DEPTH_UNPAIRED, Drop.NO_LISTENER}
+
+ReportDrop = Callable[[Drop, str], None]
+"""Takes the reason and a sentence for the person who has to act."""
+
+
+class BadFrameError(InputError):
+    """A message that cannot be used; the node skips it and goes on."""
+
+    def __init__(self, reason: Drop, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -1,0 +1,98 @@
+"""The topics that the node subscribes to. Callbacks only store; nothing here waits for the inference."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo, Image
+
+from dense_descriptor_ros.ros.drops import Drop, ReportDrop
+from dense_descriptor_ros.ros.sync import Stream, Synchroniser
+from dense_descriptor_ros.ros.watchdog import explain_silence
+
+
+def sensor_data_qos() -> QoSProfile:
+    """SensorData. A profile of its own each time: rclpy writes the overrides of one topic into the one it is given."""
+    return QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+@dataclass(frozen=True)
+class RawFrame:
+    """Messages that belong together, not yet looked into."""
+
+    image: Image
+    depth: Image
+    camera_info: CameraInfo
+
+
+class Inputs:
+    """The subscriptions of an active node: pairs image and depth, adds the newest camera_info, hands them on."""
+
+    def __init__(self, node: LifecycleNode, slop_s: Callable[[], float], submit: Callable[[RawFrame], None],
+                 report: ReportDrop, received: Callable[[str], None]) -> None:
+        self._node = node
+        self._slop_s = slop_s
+        self._submit = submit
+        self._report = report
+        self._received = received
+        self._camera_info: CameraInfo | None = None
+        self._synchroniser: Synchroniser[Image] = Synchroniser(report)
+        self._last_s = dict.fromkeys(('image', 'depth', 'camera_info', 'pair'), time.monotonic())
+        self._subscriptions: dict[str, Subscription] = {
+            'image': self._subscribe(Image, 'image', partial(self._on_image, Stream.IMAGE)),
+            'depth': self._subscribe(Image, 'depth', partial(self._on_image, Stream.DEPTH)),
+            'camera_info': self._subscribe(CameraInfo, 'camera_info', self._on_camera_info),
+        }
+
+    def destroy(self) -> None:
+        """Unsubscribe."""
+        for subscription in self._subscriptions.values():
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+
+    def silence(self, after_s: float) -> dict[str, str]:
+        """A sentence for each topic, or for the pairing, from which nothing has come for so long.
+
+        One camera_info is enough: its calibration holds until another comes.
+        """
+        now = time.monotonic()
+        late = [topic for topic, last_s in self._last_s.items() if now - last_s > after_s
+                and not (topic == 'camera_info' and self._camera_info)]
+        if late == ['pair']:
+            gap = self._synchroniser.last_gap_s
+            return {'pair': 'image and depth arrive, but no two within sync_slop_s: the stamps last differed by '
+                    f'{f"{gap:.3f} s" if gap is not None else "more than the buffer holds"}'}
+        return {topic: explain_silence(self._node, self._subscriptions[topic]) for topic in late if topic != 'pair'}
+
+    def _subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None]) -> Subscription:
+        return self._node.create_subscription(
+            message_type, topic, callback, sensor_data_qos(),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        self._note('camera_info')
+        self._camera_info = message
+
+    def _on_image(self, stream: Stream, message: Image) -> None:
+        self._note(stream.name.lower())
+        stamp_ns = Time.from_msg(message.header.stamp).nanoseconds
+        pair = self._synchroniser.add(stream, stamp_ns, message, self._slop_s())
+        if pair is None:
+            return
+        self._last_s['pair'] = time.monotonic()
+        if self._camera_info is None:
+            self._report(Drop.CAMERA_INFO_MISSING, 'no camera_info yet: publish the calibration on the same rate or '
+                         'before the images')
+            return
+        self._submit(RawFrame(*pair, self._camera_info))
+
+    def _note(self, topic: str) -> None:
+        self._last_s[topic] = time.monotonic()
+        self._received(topic)

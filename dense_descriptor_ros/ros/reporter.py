@@ -1,0 +1,69 @@
+"""Counts what goes wrong and tells it, but the same thing only once in a while."""
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Hashable
+
+from rclpy.impl.rcutils_logger import RcutilsLogger
+
+from dense_descriptor_ros.errors import DenseDescriptorError
+from dense_descriptor_ros.ros.drops import Drop
+from dense_descriptor_ros.ros.frame_statistics import Statistics
+
+LOG_PERIOD_S = 5.0
+
+
+class Throttle:
+    """Lets each key through once a period. Thread-safe."""
+
+    def __init__(self, period_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._period_s = period_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last: dict[Hashable, float] = {}
+
+    def allows(self, key: Hashable) -> bool:
+        """Whether the key's last time is a period ago."""
+        with self._lock:
+            now = self._clock()
+            if now - self._last.get(key, float('-inf')) < self._period_s:
+                return False
+            self._last[key] = now
+            return True
+
+
+class Reporter:
+    """Statistics for /diagnostics and, for what somebody has to act on, a line in the log."""
+
+    def __init__(self, logger: RcutilsLogger, statistics: Statistics) -> None:
+        self._logger = logger
+        self._statistics = statistics
+        self._throttle = Throttle(LOG_PERIOD_S)
+
+    def drop(self, reason: Drop, message: str = '') -> None:
+        """A frame gave no result."""
+        self._statistics.dropped(reason, message if reason.is_fault else '')
+        if reason.is_fault and self._throttle.allows(reason):
+            self._logger.warning(f'frame skipped ({reason.value}): {message}')
+
+    def failure(self, error: Exception) -> None:
+        """A frame gave no result because of a defect; the trace goes to the log."""
+        message = f'{type(error).__name__}: {error}'
+        self._statistics.dropped(Drop.FAILURE, message)
+        if self._throttle.allows(Drop.FAILURE):
+            trace = ''.join(traceback.format_exception(error))
+            self._logger.error(f'frame skipped ({Drop.FAILURE.value}): {message}\n{trace}')
+
+    def failed_step(self, step: str, error: Exception) -> None:
+        """A lifecycle transition did not work; the trace is logged unless the error is for the user."""
+        message = str(error) if isinstance(error, DenseDescriptorError) else f'{type(error).__name__}: {error}'
+        self._statistics.failed(message)
+        trace = '' if isinstance(error, DenseDescriptorError) else '\n' + ''.join(traceback.format_exception(error))
+        self._logger.error(f'{step} failed: {message}{trace}')
+
+    def silence(self, topic: str, message: str) -> None:
+        """An input is missing."""
+        self._statistics.failed(message)
+        if self._throttle.allows(topic):
+            self._logger.warning(message)
