@@ -2,9 +2,9 @@
 # Build the messages and install them in the virtual environment, so that nothing has to be sourced.
 # Usage: build_messages.sh VENV
 #
-# The shared libraries go to VENV/lib, which the ROS wheels put on the library path. The generated Python goes to a
-# folder that is not on Python's path: there a second `dense_descriptor_ros` would hide the checkout's. A .pkg file
-# names it to pkgutil.extend_path in dense_descriptor_ros/__init__.py.
+# The shared libraries go to VENV/lib, which the ROS wheels put on the library path. The generated Python goes
+# to a folder that is not on Python's path, since a second `dense_descriptor_ros` there would hide the
+# checkout's. A .pkg file names that folder to pkgutil.extend_path in dense_descriptor_ros/__init__.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=$(realpath "$1")

@@ -7,20 +7,14 @@ python=$1
 # Compiler for the messages; EGL and software OpenGL for PyBullet's renderer; the rest for Open3D.
 packages=(g++ make libegl1 libgl1-mesa-dri libgl1 libgomp1 libusb-1.0-0 libx11-6)
 
-if ! command -v "$python" > /dev/null; then
-    echo "error: no Python found as '$python'; install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3" >&2
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then
+    echo "error: '$python' is not Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11" >&2
     exit 1
 fi
-"$python" - << 'PROGRAM'
-import sys
-
-if sys.version_info < (3, 11):
-    sys.exit(f'error: {sys.executable} is Python {sys.version.split()[0]}, need 3.11 or newer: make PYTHON=/path/to/python3')
-PROGRAM
 version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
 "$python" -c 'import ensurepip' 2> /dev/null || packages+=("$version-venv")
-"$python" -c 'import pathlib, sysconfig as s; (pathlib.Path(s.get_path("include")) / "Python.h").stat()' 2> /dev/null ||
-    packages+=("$version-dev")
+include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+[[ -e $include/Python.h ]] || packages+=("$version-dev")
 
 if ! command -v dpkg-query > /dev/null; then
     echo "note: not a Debian system; what these Debian packages hold must be there: ${packages[*]}" >&2

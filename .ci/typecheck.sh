@@ -2,7 +2,7 @@
 # Run mypy on the package as it installs, with sim/ and training/ inside it.
 # Usage: typecheck.sh VENV
 #
-# mypy follows no editable install whose folders lie apart, so it gets a folder of links in the installed layout.
+# mypy follows no editable install whose folders lie apart, so it gets links in the installed layout.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mypy=$(realpath --no-symlinks "$1/bin/mypy")

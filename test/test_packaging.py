@@ -42,7 +42,8 @@ def test_cmake_generates_every_message() -> None:
 
 
 def test_manifest_names_the_packages_that_the_messages_use() -> None:
-    used = {match for path in MESSAGES for match in re.findall(r'^(\w+)/\w+ ', path.read_text(), re.MULTILINE)}
+    text = '\n'.join(path.read_text() for path in MESSAGES)
+    used = set(re.findall(r'^(\w+)/\w+ ', text, re.MULTILINE))
     declared = {element.text for element in manifest().findall('depend')}
     assert used and used <= declared
 
@@ -55,9 +56,9 @@ def test_every_field_says_its_unit_and_frame(path: Path) -> None:
     for block in fields:
         *comment, field = block.splitlines()
         text = ' '.join(comment)
-        assert comment and all(line.startswith('#') for line in comment), f'{path.name}: no comment above: {field}'
-        assert re.search(r'unit|metres|seconds', text), f'{path.name}: no unit: {field}'
-        assert 'frame' in text, f'{path.name}: no frame: {field}'
+        assert comment and all(line.startswith('#') for line in comment), f'no comment above: {field}'
+        assert re.search(r'unit|metres|seconds', text), f'no unit: {field}'
+        assert 'frame' in text, f'no frame: {field}'
 
 
 def test_generated_messages_have_the_fields() -> None:
@@ -72,13 +73,16 @@ def test_generated_messages_have_the_fields() -> None:
 @pytest.mark.parametrize('folder', ['', 'test'])
 def test_imports_come_from_the_checkout_wherever_python_starts(folder: str, tmp_path: Path) -> None:
     program = (
-        'import dense_descriptor_ros as core, dense_descriptor_ros.sim as sim, dense_descriptor_ros.training as training;'
-        'import dense_descriptor_ros.msg; print(core.__file__, sim.__file__, training.__file__, sep="\\n")'
+        'import dense_descriptor_ros.msg, dense_descriptor_ros.sim, dense_descriptor_ros.training\n'
+        'core = dense_descriptor_ros\n'
+        'print(core.__file__, core.sim.__file__, core.training.__file__, sep="\\n")\n'
     )
     start = ROOT / folder if folder else tmp_path
-    result = subprocess.run([sys.executable, '-c', program], cwd=start, capture_output=True, text=True, timeout=60)
+    command = [sys.executable, '-c', program]
+    result = subprocess.run(command, cwd=start, capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split() == [str(ROOT / name / '__init__.py') for name in (PACKAGE, 'sim', 'training')]
+    expected = [ROOT / name / '__init__.py' for name in (PACKAGE, 'sim', 'training')]
+    assert result.stdout.splitlines() == [str(path) for path in expected]
 
 
 @pytest.mark.parametrize('name', ['categories/mug.yaml', 'checkpoints/mug.safetensors'])
