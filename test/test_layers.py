@@ -92,7 +92,7 @@ def test_training_never_imports_ros_or_sim(path: Path) -> None:
 
 @pytest.mark.parametrize('path', sources('sim', 'training'), ids=identifier)
 def test_a_script_folder_hides_no_module(path: Path) -> None:
-    """`python sim/generate.py` puts sim/ first on the path, where a sim/profile.py would hide Python's own."""
+    """`python sim/generate.py` puts sim/ first on the path: a sim/profile.py would hide Python's own."""
     assert path.stem == '__init__' or path.stem not in sys.stdlib_module_names
 
 
