@@ -1,0 +1,1 @@
+"""Procedural scenes of a category, simulated in PyBullet and written as a BOP data set."""

@@ -1,0 +1,160 @@
+"""What a scene is, apart from any engine: objects, where they are dropped, surfaces, light and cameras."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dense_descriptor_ros.geometry import transform
+from dense_descriptor_ros.sim.distractor import sample_distractor
+from dense_descriptor_ros.sim.mesh import Mesh
+from dense_descriptor_ros.sim.mug import Mug, build_mug, sample_mug
+from dense_descriptor_ros.sim.texture import object_texture, surface_texture, vessel_texture
+
+VESSELS = ('cup', 'tumbler', 'bowl', 'plate', 'pan')
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """One rigid thing. The world frame is at the table's centre, +z up, z = 0 on the table."""
+
+    kind: str
+    mesh: Mesh
+    pieces: list[np.ndarray]
+    """Points (n, 3) of the convex pieces that collide, object frame, metres."""
+    texture: np.ndarray
+    """(h, w, 3) uint8 RGB."""
+    shine: float
+    """Strength of the highlights, 0 to 1."""
+    T_world_object: np.ndarray
+    """(4, 4)"""
+    mug: Mug | None = None
+    """Set for members of the category."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """Table, floor and four walls; lengths in metres."""
+
+    table_half: tuple[float, float]
+    table_texture: np.ndarray
+    table_repeat_m: float
+    """Edge of one repetition of the table's texture."""
+    floor_z_m: float
+    floor_texture: np.ndarray
+    wall_distance_m: float
+    wall_texture: np.ndarray
+
+
+@dataclass(frozen=True)
+class Light:
+    """One directed light and an ambient part."""
+
+    direction: tuple[float, float, float]
+    """From the scene towards the light."""
+    colour: tuple[float, float, float]
+    ambient: float
+    diffuse: float
+    specular: float
+    shadow: bool
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A static world. `objects[i]` is instance i of the rendered masks."""
+
+    objects: tuple[SceneObject, ...]
+    room: Room
+    light: Light
+
+    @property
+    def mugs(self) -> list[int]:
+        """Indices of the objects that belong to the category."""
+        return [index for index, item in enumerate(self.objects) if item.mug is not None]
+
+
+def mug_pieces(mug: Mug) -> list[np.ndarray]:
+    """Convex pieces of a mug: the body's hull and four lengths of the handle."""
+    rings = mug.handle_rings
+    cuts = np.linspace(0, len(rings) - 1, 5).round().astype(int)
+    lengths = [rings[a:b + 1:max(1, (b - a) // 2)].reshape(-1, 3) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    body = mug.mesh.vertices[:-(rings.shape[0] * (rings.shape[1] + 1) + 2)]
+    return [body, *lengths]
+
+
+def rotation_about(axis: np.ndarray, angle: float) -> np.ndarray:
+    """(3, 3) rotation by `angle` radians about a unit axis (Rodrigues)."""
+    x, y, z = axis
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+def sample_rotation(rng: np.random.Generator, upright: float) -> np.ndarray:
+    """Start attitude (3, 3): upright with this probability, else lying, upside down or any."""
+    turn = rotation_about(np.array([0, 0, 1.0]), rng.uniform(0, 2 * np.pi))
+    draw = (rng.random() - upright) / (1 - upright)
+    if draw < 0:
+        return turn
+    spin = rotation_about(np.array([0, 0, 1.0]), rng.uniform(0, 2 * np.pi))
+    tilt = {0: np.pi / 2, 1: np.pi}.get(int(draw * 3), rng.uniform(0, np.pi))
+    return turn @ rotation_about(np.array([0, 1.0, 0]), tilt) @ spin
+
+
+def sample_object(rng: np.random.Generator, is_mug: bool) -> SceneObject:
+    """An object at the world's origin in a random attitude."""
+    if is_mug:
+        mug = build_mug(sample_mug(rng))
+        kind, mesh, pieces = 'mug', mug.mesh, mug_pieces(mug)
+        upright = 0.5
+    else:
+        solid = sample_distractor(rng)
+        mug, kind, mesh, pieces = None, solid.kind, solid.mesh, solid.pieces
+        upright = 0.9 if kind in ('bowl', 'plate', 'pan', 'teapot') else 0.65
+    texture = vessel_texture(rng) if is_mug or kind in VESSELS else object_texture(rng)
+    shine = rng.choice([0.0, rng.uniform(0.1, 1.0)], p=[0.3, 0.7])
+    return SceneObject(kind, mesh, pieces, texture, float(shine), transform(sample_rotation(rng, upright), np.zeros(3)), mug)
+
+
+def place(rng: np.random.Generator, item: SceneObject, taken: list[tuple[float, float, float]], spread_m: float) -> np.ndarray:
+    """(4, 4) start pose clear of the circles (x, y, radius) `taken`, to which it adds its own."""
+    R = item.T_world_object[:3, :3]
+    points = item.mesh.vertices @ R.T
+    radius = float(np.linalg.norm(points[:, :2], axis=1).max())
+    lift = 0.004
+    for attempt in range(40):
+        x, y = rng.normal(0, spread_m * (1 + attempt / 20), 2)
+        if all((x - a) ** 2 + (y - b) ** 2 > (0.92 * (radius + r)) ** 2 for a, b, r in taken):
+            break
+    else:
+        lift = 0.18 + 0.05 * len(taken)
+    taken.append((x, y, radius))
+    return transform(R, np.array([x, y, lift - points[:, 2].min()]))
+
+
+def sample_room(rng: np.random.Generator) -> Room:
+    return Room(
+        table_half=(rng.uniform(0.35, 1.0), rng.uniform(0.35, 1.0)),
+        table_texture=surface_texture(rng), table_repeat_m=rng.uniform(0.3, 1.2), floor_z_m=-rng.uniform(0.3, 0.8),
+        floor_texture=surface_texture(rng), wall_distance_m=rng.uniform(1.9, 3.0), wall_texture=surface_texture(rng),
+    )
+
+
+def sample_light(rng: np.random.Generator) -> Light:
+    azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(25, 85))
+    direction = np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)
+    ambient = rng.uniform(0.35, 0.75)
+    return Light(
+        direction=tuple(map(float, direction)), colour=tuple(map(float, 1 - rng.uniform(0, 0.18, 3))), ambient=ambient,
+        diffuse=rng.uniform(0.35, 0.75), specular=rng.uniform(0, 0.6), shadow=bool(rng.random() < 0.85),
+    )
+
+
+def sample_scene(rng: np.random.Generator, mugs: tuple[int, int], distractors: tuple[int, int]) -> Scene:
+    """Objects in their start poses, not yet dropped; the ranges of counts include both ends."""
+    kinds = [True] * int(rng.integers(mugs[0], mugs[1] + 1)) + [False] * int(rng.integers(distractors[0], distractors[1] + 1))
+    taken: list[tuple[float, float, float]] = []
+    spread = rng.uniform(0.05, 0.16)
+    objects = []
+    for is_mug in rng.permutation(kinds):
+        item = sample_object(rng, bool(is_mug))
+        objects.append(SceneObject(**{**vars(item), 'T_world_object': place(rng, item, taken, spread)}))
+    return Scene(tuple(objects), sample_room(rng), sample_light(rng))

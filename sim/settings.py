@@ -1,0 +1,62 @@
+"""Settings of the generator."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dense_descriptor_ros.errors import ConfigError
+from dense_descriptor_ros.sim.bullet import RENDERERS
+
+SPLITS = ('train', 'val', 'test')
+MOST_SCENES = 30_000
+MOST_MUGS = 9
+
+
+@dataclass(frozen=True)
+class SceneSettings:
+    """Everything that the data depend on, except how many scenes there are."""
+
+    split: str = 'train'
+    seed: int = 0
+    views: int = 6
+    renderer: str = 'auto'
+    height: int = 480
+    width: int = 640
+    mugs: tuple[int, int] = (1, 4)
+    distractors: tuple[int, int] = (2, 8)
+    depth_noisy: bool = True
+    rgb_noise: float = 3.0
+
+    def __post_init__(self) -> None:
+        check(self.split in SPLITS, 'split', self.split, f'one of {list(SPLITS)}')
+        check(self.seed >= 0, 'seed', self.seed, '0 or more')
+        check(self.views >= 1, 'views', self.views, '1 or more')
+        check(self.renderer in RENDERERS, 'renderer', self.renderer, f'one of {list(RENDERERS)}')
+        check(self.height >= 32 and self.width >= 32, 'height and width', (self.height, self.width), '32 or more')
+        check(1 <= self.mugs[0] <= self.mugs[1] <= MOST_MUGS, 'mugs', self.mugs, f'[least, most] from 1 to {MOST_MUGS}')
+        check(0 <= self.distractors[0] <= self.distractors[1], 'distractors', self.distractors, '[least, most] from 0')
+        check(0 <= self.rgb_noise <= 50, 'rgb_noise', self.rgb_noise, '0 to 50')
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> 'SceneSettings':
+        """From plain values.
+
+        Raises:
+            ConfigError: a value is of the wrong kind or outside its range.
+        """
+        try:
+            return cls(**{**values, 'mugs': tuple(values['mugs']), 'distractors': tuple(values['distractors'])})
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f'settings {values} do not fit: {error}') from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), 'mugs': list(self.mugs), 'distractors': list(self.distractors)}
+
+    def object_id(self, scene_id: int, mug: int) -> int:
+        """BOP number of a mug, unique over the splits of one data set."""
+        return (MOST_MUGS + 1) * (MOST_SCENES * SPLITS.index(self.split) + scene_id) + mug + 1
+
+
+def check(good: bool, name: str, value: object, expected: str) -> None:
+    if not good:
+        raise ConfigError(f'{name} is {value!r}: expected {expected}')

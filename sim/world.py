@@ -1,0 +1,85 @@
+"""Draws settled scenes and camera views in which something of the category is seen."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dense_descriptor_ros.errors import ConfigError
+from dense_descriptor_ros.geometry import apply, project
+from dense_descriptor_ros.sim.camera import sample_camera, sample_intrinsics
+from dense_descriptor_ros.sim.physics import settle
+from dense_descriptor_ros.sim.render import Rendering, SceneRenderer
+from dense_descriptor_ros.sim.scene import Scene, sample_scene
+from dense_descriptor_ros.sim.settings import SPLITS, SceneSettings
+
+CLEARANCE_M = 0.22
+LEAST_VISIBLE = 5e-4
+"""Part of the image that the best visible mug of a view covers at least."""
+TRIES = 30
+
+
+@dataclass(frozen=True)
+class SceneView:
+    """A rendering and the camera that took it."""
+
+    rendering: Rendering
+    T_camera_world: np.ndarray
+    """(4, 4)"""
+    K: np.ndarray
+    """(3, 3) pixels."""
+
+
+def scene_generator(settings: SceneSettings, scene_id: int) -> np.random.Generator:
+    """The random numbers of one scene; they depend on nothing else."""
+    return np.random.default_rng([settings.seed, SPLITS.index(settings.split), scene_id])
+
+
+def build_scene(rng: np.random.Generator, settings: SceneSettings) -> Scene:
+    """A settled scene with at least one mug on the table."""
+    for _ in range(TRIES):
+        scene = settle(sample_scene(rng, settings.mugs, settings.distractors))
+        if scene.mugs:
+            return scene
+    raise ConfigError(f'no mug stayed on the table in {TRIES} scenes with mugs={list(settings.mugs)}')
+
+
+def render_views(
+    rng: np.random.Generator, renderer: SceneRenderer, scene: Scene, settings: SceneSettings
+) -> Iterator[SceneView]:
+    """`settings.views` images of the scene with the same intrinsics, a mug in each."""
+    renderer.load(scene)
+    K = sample_intrinsics(rng, settings.height, settings.width)
+    for _ in range(settings.views):
+        yield visible_view(rng, renderer, scene, K, settings)
+
+
+def visible_view(
+    rng: np.random.Generator, renderer: SceneRenderer, scene: Scene, K: np.ndarray, settings: SceneSettings
+) -> SceneView:
+    """Image from a random camera that shows a mug; the best of TRIES where none does."""
+    least = LEAST_VISIBLE * settings.height * settings.width
+    best, most = None, -1
+    for _ in range(TRIES):
+        T = framed_camera(rng, scene, K, settings)
+        view = SceneView(renderer.render(T, K, settings.height, settings.width), T, K)
+        seen = max(int((view.rendering.instances == index).sum()) for index in scene.mugs)
+        if seen > most:
+            best, most = view, seen
+        if seen >= least:
+            break
+    return best
+
+
+def framed_camera(rng: np.random.Generator, scene: Scene, K: np.ndarray, settings: SceneSettings) -> np.ndarray:
+    """T_camera_world (4, 4) of a camera in no object's way, with some mug's centre in its image."""
+    centres = np.array([item.T_world_object[:3, 3] for item in scene.objects])
+    mugs = centres[scene.mugs]
+    for _ in range(TRIES):
+        T = sample_camera(rng, (mugs[rng.integers(len(mugs))] + centres.mean(0)) / 2)
+        p_camera = apply(T, centres)
+        uv = project(K, p_camera[scene.mugs])
+        framed = ((uv >= 0) & (uv < [settings.width, settings.height])).all(1).any()
+        if framed and np.linalg.norm(p_camera, axis=1).min() > CLEARANCE_M:
+            break
+    return T
