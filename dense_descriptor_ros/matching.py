@@ -52,7 +52,9 @@ def match(
     """
     query = np.asarray(query, np.float32)
     if query.ndim != 2 or query.shape[1] != np.shape(descriptors)[0]:
-        raise InputError(f'query has shape {query.shape}, expected (N, {np.shape(descriptors)[0]}) as the image has')
+        raise InputError(
+            f'query has shape {query.shape}, expected (N, {np.shape(descriptors)[0]}) as the image has'
+        )
     pixels = search_pixels(image_size, mask)
     similarity = sample(descriptors, pixels, image_size) @ query.T
     best = similarity.argmax(0)

@@ -1,6 +1,6 @@
 """Runs a checkpoint over a BOP data set and writes the frames that it finds.
 
-    python -m dense_descriptor_ros.predict --bop DIR --split test --out predictions.json
+python -m dense_descriptor_ros.predict --bop DIR --split test --out predictions.json
 """
 
 import argparse
@@ -104,27 +104,40 @@ def read_descriptors(path: Path) -> np.ndarray:
         with np.load(path) as file:
             return file['descriptors']
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DatasetError(f'{path}: no readable descriptors ({error}); run predict with --descriptors') from error
+        raise DatasetError(
+            f'{path}: no readable descriptors ({error}); run predict with --descriptors'
+        ) from error
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line's arguments."""
     parser = argparse.ArgumentParser(prog='python -m dense_descriptor_ros.predict', description=__doc__)
-    parser.add_argument('--bop', type=Path, required=True, metavar='DIR', help='data set in BOP scenewise format')
+    parser.add_argument(
+        '--bop', type=Path, required=True, metavar='DIR', help='data set in BOP scenewise format'
+    )
     parser.add_argument('--split', default='test', help='folder of scenes in it (default: %(default)s)')
     parser.add_argument('--out', type=Path, required=True, metavar='JSON', help='predictions, millimetres')
     parser.add_argument('--checkpoint', type=Path, help='.safetensors file (default: the shipped one)')
-    parser.add_argument('--depth', default='depth', metavar='FOLDER', help='folder of depth (default: %(default)s)')
-    parser.add_argument('--descriptors', type=Path, metavar='DIR', help='also write descriptors here, one .npz an image')
+    parser.add_argument(
+        '--depth', default='depth', metavar='FOLDER', help='folder of depth (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--descriptors', type=Path, metavar='DIR', help='also write descriptors here, one .npz an image'
+    )
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda:N (default: %(default)s)')
     return parser.parse_args(arguments)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Load, predict and write."""
-    from dense_descriptor_ros.engine import Engine  # loads torch: `--help` and wrong arguments need not wait for it
+    from dense_descriptor_ros.engine import (
+        Engine,  # loads torch: `--help` and wrong arguments need not wait for it
+    )
 
     if arguments.out.is_dir():
-        raise ConfigError(f'--out {arguments.out} is a folder: name a file, such as {arguments.out}/predictions.json')
+        raise ConfigError(
+            f'--out {arguments.out} is a folder: name a file, such as {arguments.out}/predictions.json'
+        )
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     dataset = open_bop(arguments.bop, arguments.split)
     engine = Engine.load(arguments.checkpoint, device=arguments.device)

@@ -52,7 +52,9 @@ def line_width(image: np.ndarray) -> int:
 
 def draw_line(image: np.ndarray, start: np.ndarray, end: np.ndarray, colour: RGB) -> None:
     """Anti-aliased line between two `uv` (2,), in place; it starts at the dot and has no arrow head."""
-    cv2.line(image, fixed_point(start), fixed_point(end), colour, line_width(image), cv2.LINE_AA, SUBPIXEL_BITS)
+    cv2.line(
+        image, fixed_point(start), fixed_point(end), colour, line_width(image), cv2.LINE_AA, SUBPIXEL_BITS
+    )
 
 
 def draw_dot(image: np.ndarray, uv: np.ndarray, colour: RGB) -> None:
@@ -87,7 +89,7 @@ def descriptors_to_rgb(descriptors: np.ndarray) -> np.ndarray:
         raise InputError(f'descriptors have shape {descriptors.shape}, expected (D, h, w)')
     dimension = descriptors.shape[0]
     projected = np.tensordot(descriptors, colour_projection(dimension), axes=(0, 0))
-    # A unit vector's projection on one direction has a standard deviation of 1 / sqrt(D): two of them fill the range.
+    # A unit vector's projection has a standard deviation of 1 / sqrt(D): two of them fill the range.
     colours = 0.5 + 0.25 * np.sqrt(dimension) * np.nan_to_num(projected)
     return np.rint(255 * np.clip(colours, 0, 1)).astype(np.uint8)
 
@@ -110,7 +112,10 @@ def side_by_side(images: Sequence[np.ndarray], gap_px: int = 4) -> np.ndarray:
         check_rgb(image)
         width = max(1, round(image.shape[1] * height / image.shape[0]))
         method = cv2.INTER_NEAREST if height > image.shape[0] else cv2.INTER_AREA
-        row += [cv2.resize(image, (width, height), interpolation=method), np.full((height, gap_px, 3), 255, np.uint8)]
+        row += [
+            cv2.resize(image, (width, height), interpolation=method),
+            np.full((height, gap_px, 3), 255, np.uint8),
+        ]
     return np.concatenate(row[:-1], 1)
 
 

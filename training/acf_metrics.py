@@ -1,9 +1,9 @@
 """Accuracy of affordance frames: average precision, and errors at the operating point.
 
-`average_precision` follows detection benchmarks such as PASCAL VOC (Everingham et al. 2010), with "overlap"
-replaced by distance of the origins (mm) and signed angle between the axes (degrees). `acc_tp` divides by the found
-frames only, as the released code of affordance coordinate frames (Chen et al. 2022) does; `acc_gt` by all
-required ones. Pure functions of frames in memory.
+Average precision follows detection benchmarks such as PASCAL VOC (Everingham et al. 2010), with overlap
+replaced by the distance of the origins (mm) and the signed angle between the axes (degrees). `acc_tp` divides
+by the found frames only, as the released code of affordance coordinate frames (Chen et al.,
+https://arxiv.org/abs/2009.14553) does; `acc_gt` by all required ones. Pure functions of frames in memory.
 """
 
 import math
@@ -26,7 +26,7 @@ Truth = dict[ImageKey, list[TrueFrame]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one frame at the operating point: a match, a miss (no prediction) or a false alarm (no truth)."""
+    """One frame at the operating point: a match, a miss (no prediction) or a false alarm (no truth)."""
 
     key: ImageKey
     truth: TrueFrame | None
@@ -49,10 +49,12 @@ class PrecisionRecall:
 
     @property
     def precision(self) -> np.ndarray:
+        """(N,) share of right ones among the first predictions."""
         return np.cumsum(self.hits) / np.arange(1, len(self.hits) + 1)
 
     @property
     def recall(self) -> np.ndarray:
+        """(N,) share of required frames found by the first predictions."""
         return np.cumsum(self.hits) / max(self.required, 1)
 
     @property
@@ -65,28 +67,35 @@ class PrecisionRecall:
 
 
 def frame_errors(predicted: PredictedFrame, truths: list[TrueFrame]) -> tuple[np.ndarray, np.ndarray]:
-    """Distances (mm) and axis angles (degrees) from one prediction to each true frame; inf and 180 if not finite."""
+    """Distances (mm) and axis angles (degrees) to each true frame; inf and 180 if not finite."""
     distances = np.array([np.linalg.norm(predicted.origin_mm - truth.origin_mm) for truth in truths])
-    angles = np.array([np.degrees(np.arccos(np.clip(predicted.axis @ truth.axis, -1, 1))) for truth in truths])
+    angles = np.array(
+        [np.degrees(np.arccos(np.clip(predicted.axis @ truth.axis, -1, 1))) for truth in truths]
+    )
     unusable = ~np.isfinite(distances) | ~np.isfinite(angles)
     distances[unusable], angles[unusable] = np.inf, 180.0
     return distances, angles
 
 
-def of_part(truth: Truth, predictions: Predictions, part: str) -> Iterator[
-    tuple[ImageKey, list[TrueFrame], list[PredictedFrame]]
-]:
+def of_part(
+    truth: Truth, predictions: Predictions, part: str
+) -> Iterator[tuple[ImageKey, list[TrueFrame], list[PredictedFrame]]]:
     """Each image's true and predicted frames of one part."""
     for key, frames in truth.items():
-        yield (key, [frame for frame in frames if frame.part == part],
-               [frame for frame in predictions.get(key, []) if frame.part == part])
+        yield (
+            key,
+            [frame for frame in frames if frame.part == part],
+            [frame for frame in predictions.get(key, []) if frame.part == part],
+        )
 
 
-def precision_recall(truth: Truth, predictions: Predictions, part: str, t_mm: float, r_deg: float) -> PrecisionRecall:
+def precision_recall(
+    truth: Truth, predictions: Predictions, part: str, t_mm: float, r_deg: float
+) -> PrecisionRecall:
     """Go through the predictions by falling score; each one right claims a true frame.
 
-    A prediction is right if an unclaimed required frame lies within the thresholds; one on a frame that is not
-    required counts neither way; all others are wrong.
+    A prediction is right if an unclaimed required frame lies within the thresholds; one on a frame that is
+    not required counts neither way; all others are wrong.
     """
     truths, ranked, required = {}, [], 0
     for key, true_frames, predicted_frames in of_part(truth, predictions, part):
@@ -125,18 +134,24 @@ def judge(
 def outcomes(truth: Truth, predictions: Predictions, part: str) -> list[Outcome]:
     """Matches, misses and false alarms of one part at the operating score.
 
-    Predictions and true frames pair one to one, nearest first, within `GATE_MM`; pairs with frames that are not
-    required are left out.
+    Predictions and true frames pair one to one, nearest first, within `GATE_MM`; pairs with frames that are
+    not required are left out.
     """
     found = []
     for key, truths, candidates in of_part(truth, predictions, part):
         confident = [frame for frame in candidates if frame.score >= OPERATING_SCORE]
         pairs = nearest_pairs(truths, confident)
-        found += [Outcome(key, truths[t], confident[p], distance, angle)
-                  for (t, p), (distance, angle) in pairs.items() if truths[t].required]
+        found += [
+            Outcome(key, truths[t], confident[p], distance, angle)
+            for (t, p), (distance, angle) in pairs.items()
+            if truths[t].required
+        ]
         matched_truths, matched = {t for t, _ in pairs}, {p for _, p in pairs}
-        found += [Outcome(key, frame, None) for t, frame in enumerate(truths)
-                  if t not in matched_truths and frame.required]
+        found += [
+            Outcome(key, frame, None)
+            for t, frame in enumerate(truths)
+            if t not in matched_truths and frame.required
+        ]
         found += [Outcome(key, None, frame) for p, frame in enumerate(confident) if p not in matched]
     return found
 
@@ -167,8 +182,11 @@ def operating_point(results: list[Outcome]) -> dict[str, float]:
     origin_mm = np.array([match.origin_mm for match in matches])
     axis_deg = np.array([match.axis_deg for match in matches])
     row = {
-        'required': required, 'found': len(matches), 'false_alarms': false_alarms,
-        'recall': ratio(len(matches), required), 'precision': ratio(len(matches), len(matches) + false_alarms),
+        'required': required,
+        'found': len(matches),
+        'false_alarms': false_alarms,
+        'recall': ratio(len(matches), required),
+        'precision': ratio(len(matches), len(matches) + false_alarms),
     }
     for name, values in (('origin_mm', origin_mm), ('axis_deg', axis_deg)):
         for q in (50, 90):

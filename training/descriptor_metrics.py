@@ -1,7 +1,7 @@
 """Accuracy of dense descriptors: nearest neighbours against true correspondences.
 
-Same instance: error in pixels over the image's diagonal, as Dense Object Nets (Florence et al. 2018) report it.
-Across instances: distance on the target mug from the found to the corresponding point, over the mug's size.
+Same instance: error in pixels over the image's diagonal, as Dense Object Nets (Florence et al. 2018) report.
+Across instances: distance on the target mug from the found to the corresponding point, over its size.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,13 @@ from tqdm import tqdm
 
 from dense_descriptor_ros.bop import MM, View
 from dense_descriptor_ros.matching import sample, search_pixels
-from dense_descriptor_ros.training.descriptor_pairs import AcrossPair, MugView, SameInstancePair
-from dense_descriptor_ros.training.surface import HANDLE, OUTSIDE
+from dense_descriptor_ros.training.descriptor_pairs import (
+    HANDLE,
+    OUTSIDE,
+    AcrossPair,
+    MugView,
+    SameInstancePair,
+)
 
 DescriptorSource = Callable[[View], np.ndarray]
 """Descriptor image (D, h, w) of a view."""
@@ -55,12 +60,17 @@ def answer_pair(pair: SameInstancePair | AcrossPair, source: DescriptorSource) -
     if isinstance(pair, SameInstancePair):
         true_similarity = (query * sample(target, pair.uv_b, pair.b.image_size)).sum(1)
     full = nearest(query, target, search_pixels(pair.b.image_size), pair.b.image_size, true_similarity)
-    mask = nearest(query, target, search_pixels(pair.b.image_size, pair.mask_b), pair.b.image_size, true_similarity)
+    mask = nearest(
+        query, target, search_pixels(pair.b.image_size, pair.mask_b), pair.b.image_size, true_similarity
+    )
     return Answer(pair, full, mask)
 
 
 def nearest(
-    query: np.ndarray, target: np.ndarray, pixels: np.ndarray, image_size: tuple[int, int],
+    query: np.ndarray,
+    target: np.ndarray,
+    pixels: np.ndarray,
+    image_size: tuple[int, int],
     true_similarity: np.ndarray | None,
 ) -> Found:
     """The most similar of the `pixels` (M, 2) for each query (N, D)."""
@@ -78,7 +88,8 @@ def same_instance_metrics(answers: list[Answer]) -> dict[str, Any]:
         error = error_px / np.hypot(*answers[0].pair.b.image_size)
         result[where] = {
             **{f'below_{limit:g}': share(error < limit) for limit in (0.01, 0.02, 0.05, 0.13)},
-            'mean_error': float(error.mean()), 'median_px': float(np.median(error_px)),
+            'mean_error': float(error.mean()),
+            'median_px': float(np.median(error_px)),
             **{f'pck_{limit}px': share(error_px <= limit) for limit in (3, 5, 10)},
             'closer_than_truth': float(np.concatenate([item.closer for item in found]).mean()),
         }
@@ -95,12 +106,16 @@ def across_instances_metrics(answers: list[Answer]) -> dict[str, Any]:
     result: dict[str, Any] = {'pairs': len(answers)}
     for where in ('full', 'mask') if answers else ():
         error = np.concatenate([surface_errors_mm(item, where) / item.pair.diagonal_mm for item in answers])
-        result[where] = {'within_.05': share(error <= 0.05), 'within_.10': share(error <= 0.10),
-                         'median': float(np.median(error))}
+        result[where] = {
+            'within_.05': share(error <= 0.05),
+            'within_.10': share(error <= 0.10),
+            'median': float(np.median(error)),
+        }
     if answers:
         error_mm = np.concatenate([surface_errors_mm(item, 'mask') for item in answers])
         result['mask'] |= {
-            'within_1cm': share(error_mm <= 10), 'within_2cm': share(error_mm <= 20),
+            'within_1cm': share(error_mm <= 10),
+            'within_2cm': share(error_mm <= 20),
             'handle_agrees': share(np.concatenate([handle_agrees(item) for item in answers])),
             'mirror_rate': share(np.concatenate([mirrored(item) for item in answers])),
         }
@@ -127,7 +142,7 @@ def handle_agrees(item: Answer) -> np.ndarray:
 
 def mirrored(item: Answer) -> np.ndarray:
     """(M,) bool for the queries on the outer sides: found at the azimuth's mirror image."""
-    azimuth = item.pair.azimuth_b
+    azimuth = np.arctan2(item.pair.points_b_mm[:, 1], item.pair.points_b_mm[:, 0])
     low, high = np.radians(SIDE_DEG)
     side = (item.pair.part_b == OUTSIDE) & (np.abs(azimuth) > low) & (np.abs(azimuth) < high)
     found = found_points_mm(item, 'mask')
@@ -141,10 +156,11 @@ def share(right: np.ndarray) -> float:
 
 
 def dimension_spread(views: list[MugView], source: DescriptorSource) -> tuple[int, float]:
-    """Number of dimensions and the smallest standard deviation of one over mugs: near zero, it has collapsed."""
+    """Dimensions, and the smallest standard deviation of one over mugs: near zero, it has collapsed."""
     samples = [
         sample(source(view.view), search_pixels(view.image_size, view.mask(index))[::50], view.image_size)
-        for view in views[:20] for index in view.mugs
+        for view in views[:20]
+        for index in view.mugs
     ]
     if not samples:
         return 0, float('nan')

@@ -11,11 +11,11 @@ import numpy as np
 
 from dense_descriptor_ros.bop import MM, BopDataset, Instance, ObjectModel, View
 from dense_descriptor_ros.geometry import inverse, project
-from dense_descriptor_ros.training.surface import (
-    HANDLE, Surface, SurfaceCoordinates, surface_coordinates, visible_surface,
-)
+from dense_descriptor_ros.training.surface import Surface, visible_surface
+from dense_descriptor_ros.training.surface_coordinates import REGIONS, surface_coordinates, surface_regions
 from dense_descriptor_ros.training.truth import MIN_PART_PX, camera_points_mm, pose_mm, read_depth_mm
 
+HANDLE, OUTSIDE = REGIONS.index('handle'), REGIONS.index('outside')
 MATCHES = 100
 """Correspondences asked for in a pair of views."""
 MIN_MATCHES = 20
@@ -24,6 +24,8 @@ MIN_BASELINE_MM = 50.0
 DEPTH_TOLERANCE_MM = 5.0
 COORDINATE_TOLERANCE = 0.15
 """Points of two mugs correspond if they are this near in surface coordinates."""
+TARGET_STEP = 3
+"""Every third point of the target is a candidate: dense enough, and a third of the time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,7 @@ class MugView:
         return self.view.visible_mask(self.mugs[index]) & (read_depth(self) > 0)
 
     def model(self, index: int) -> ObjectModel:
+        """Shape of the mug."""
         return self.models[self.mugs[index].obj_id]
 
     def object_points_mm(self, index: int, uv: np.ndarray) -> np.ndarray:
@@ -91,9 +94,7 @@ class AcrossPair:
     points_b_mm: np.ndarray
     """(N, 3) corresponding points in b's object frame"""
     part_b: np.ndarray
-    """(N,) of the corresponding points"""
-    azimuth_b: np.ndarray
-    """(N,) radians, of the corresponding points"""
+    """(N,) index into REGIONS of the corresponding points"""
     diagonal_mm: float
     """Size of the mug in b"""
 
@@ -102,8 +103,15 @@ def mug_views(dataset: BopDataset, category: str = 'mug') -> list[MugView]:
     """Every image of the split with its well visible mugs."""
     wanted = {obj_id for obj_id, model in dataset.models.items() if model.category == category}
     return [
-        MugView(view, {instance.index: instance for instance in view.instances
-                       if instance.obj_id in wanted and instance.px_count_visib >= MIN_VISIBLE_PX}, dataset.models)
+        MugView(
+            view,
+            {
+                instance.index: instance
+                for instance in view.instances
+                if instance.obj_id in wanted and instance.px_count_visib >= MIN_VISIBLE_PX
+            },
+            dataset.models,
+        )
         for view in dataset.views
     ]
 
@@ -115,11 +123,10 @@ def read_depth(view: MugView) -> np.ndarray:
 
 
 @lru_cache(maxsize=256)
-def mug_surface(view: MugView, index: int) -> tuple[Surface, SurfaceCoordinates]:
-    """Visible surface of one mug and its coordinates."""
+def mug_surface(view: MugView, index: int) -> Surface:
+    """Visible surface of one mug."""
     camera_mm = camera_points_mm(view.view, read_depth(view))
-    surface = visible_surface(camera_mm, view.mask(index), *pose_mm(view.mugs[index]))
-    return surface, surface_coordinates(surface, view.model(index))
+    return visible_surface(camera_mm, view.mask(index), *pose_mm(view.mugs[index]))
 
 
 def draw_same_instance(views: list[MugView], rng: np.random.Generator, count: int) -> list[SameInstancePair]:
@@ -153,9 +160,11 @@ def shared_mugs(views: list[MugView]) -> Iterator[tuple[MugView, MugView, int]]:
                         yield a, b, index
 
 
-def same_instance_pair(a: MugView, b: MugView, index: int, rng: np.random.Generator) -> SameInstancePair | None:
+def same_instance_pair(
+    a: MugView, b: MugView, index: int, rng: np.random.Generator
+) -> SameInstancePair | None:
     """Points of the mug that both views show, None for too few."""
-    surface, _ = mug_surface(a, index)
+    surface = mug_surface(a, index)
     pick = rng.permutation(len(surface.points_mm))[: 10 * MATCHES]
     R, t_mm = pose_mm(b.mugs[index])
     p_b = surface.points_mm[pick] @ R.T + t_mm
@@ -165,7 +174,9 @@ def same_instance_pair(a: MugView, b: MugView, index: int, rng: np.random.Genera
     return SameInstancePair(a, b, surface.uv[pick], uv_b, mask_b) if len(pick) >= MIN_MATCHES else None
 
 
-def visible_points(p_camera_mm: np.ndarray, uv: np.ndarray, mask: np.ndarray, depth_mm: np.ndarray) -> np.ndarray:
+def visible_points(
+    p_camera_mm: np.ndarray, uv: np.ndarray, mask: np.ndarray, depth_mm: np.ndarray
+) -> np.ndarray:
     """(N,) bool: points that project into the mask at the depth that is seen there."""
     u, v = np.round(uv).astype(int).T
     seen = (u >= 0) & (u < mask.shape[1]) & (v >= 0) & (v < mask.shape[0])
@@ -191,17 +202,35 @@ def draw_across_instances(views: list[MugView], rng: np.random.Generator, count:
 
 
 def across_pair(a: MugView, i: int, b: MugView, j: int, rng: np.random.Generator) -> AcrossPair | None:
-    """Corresponding points of two mugs; None for too few, or where one handle, which defines the angle, is unseen."""
-    (surface_a, at_a), (surface_b, at_b) = mug_surface(a, i), mug_surface(b, j)
-    if min((at_a.part == HANDLE).sum(), (at_b.part == HANDLE).sum()) < MIN_PART_PX:
+    """Corresponding points of two mugs; None for too few, or if a handle, the angle's origin, is unseen."""
+    surface_a, surface_b = mug_surface(a, i), mug_surface(b, j)
+    parts_a = surface_regions(surface_a.points_mm * MM, surface_a.normals, a.model(i))
+    parts_b = surface_regions(surface_b.points_mm * MM, surface_b.normals, b.model(j))
+    if min((parts_a == HANDLE).sum(), (parts_b == HANDLE).sum()) < MIN_PART_PX:
         return None
-    pick = rng.permutation(len(surface_a.points_mm))[: 3 * MATCHES]
-    distance = np.linalg.norm(at_a.values[pick, None] - at_b.values[None, ::3], axis=-1)  # a third is dense enough
+    at_a = surface_coordinates(surface_a.points_mm * MM, surface_a.normals, a.model(i))
+    at_b = surface_coordinates(surface_b.points_mm * MM, surface_b.normals, b.model(j))
+    pick = rng.permutation(len(at_a))[: 3 * MATCHES]
+    distance = np.linalg.norm(at_a[pick, None] - at_b[None, ::TARGET_STEP], axis=-1)
     near = distance.min(1) < COORDINATE_TOLERANCE
-    pick, target = pick[near][:MATCHES], 3 * distance.argmin(1)[near][:MATCHES]
+    pick, target = pick[near][:MATCHES], TARGET_STEP * distance.argmin(1)[near][:MATCHES]
     if len(pick) < MIN_MATCHES:
         return None
-    diameter_m = b.model(j).diameter_m
-    diagonal_mm = diameter_m / MM if diameter_m else float(np.linalg.norm(np.ptp(surface_b.points_mm, axis=0)))
-    return AcrossPair(a, b, surface_a.uv[pick], surface_b.uv[target], b.mask(j), j,
-                      surface_b.points_mm[target], at_b.part[target], at_b.azimuth[target], diagonal_mm)
+    return AcrossPair(
+        a,
+        b,
+        surface_a.uv[pick],
+        surface_b.uv[target],
+        b.mask(j),
+        j,
+        surface_b.points_mm[target],
+        parts_b[target],
+        size_mm(b.model(j), surface_b),
+    )
+
+
+def size_mm(model: ObjectModel, surface: Surface) -> float:
+    """Diameter of the model, or the diagonal of what is seen where the data set does not give it."""
+    if model.diameter_m:
+        return model.diameter_m / MM
+    return float(np.linalg.norm(np.ptp(surface.points_mm, axis=0)))

@@ -63,7 +63,10 @@ def parse_frame(frame: dict[str, Any]) -> PredictedFrame:
     """One predicted frame from JSON values."""
     axis = np.array(frame['axis'], float)
     return PredictedFrame(
-        part=frame['part'], score=float(frame['score']), origin_mm=np.array(frame['origin_mm'], float),
+        part=frame['part'],
+        score=float(frame['score']),
+        origin_mm=np.array(frame['origin_mm'], float),
         axis=axis / max(float(np.linalg.norm(axis)), 1e-9),
-        category=frame.get('category', ''), instance=int(frame.get('instance', 0)),
+        category=frame.get('category', ''),
+        instance=int(frame.get('instance', 0)),
     )

@@ -1,18 +1,12 @@
-"""Visible surface of a mug in one image, and coordinates that tie the surfaces of different mugs.
-
-Millimetres, as in `truth`.
-"""
+"""Visible surface of an object in one image, in millimetres as in `truth`."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from dense_descriptor_ros.bop import MM, ObjectModel
-
 EDGE_MM = 8.0
 """A depth step larger than this within `EDGE_REACH_PX` is an edge; points beside it are unreliable."""
 EDGE_REACH_PX = 2
-HANDLE, FLAT, INSIDE, OUTSIDE = range(4)
 
 
 @dataclass(frozen=True)
@@ -25,18 +19,6 @@ class Surface:
     """(N, 2) int, their pixels"""
     normals: np.ndarray
     """(N, 3) unit, on the camera's side"""
-
-
-@dataclass(frozen=True)
-class SurfaceCoordinates:
-    """Where points lie on a mug, whatever its shape."""
-
-    values: np.ndarray
-    """(N, 8): one of four large entries names the part, the others the place on it"""
-    part: np.ndarray
-    """(N,) int: HANDLE, FLAT, INSIDE or OUTSIDE"""
-    azimuth: np.ndarray
-    """(N,) radians about the body's axis, 0 at the handle"""
 
 
 def visible_surface(
@@ -66,30 +48,3 @@ def image_normals(camera_mm: np.ndarray) -> np.ndarray:
     normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
     away = (normals * camera_mm).sum(-1, keepdims=True) >= 0
     return np.where(away, -normals, normals)
-
-
-def surface_coordinates(surface: Surface, model: ObjectModel) -> SurfaceCoordinates:
-    """Side of the wall, angle from the handle and relative height; a handle has coordinates of its own.
-
-    Two points correspond where these agree. The handle defines the angle, so that left and right differ.
-    """
-    x, y, z = surface.points_mm.T
-    radius_mm, handle_from_mm = model.rim_radius_m / MM, model.handle_x_min_m / MM
-    handle_reach_mm = max(model.frames['handle'].origin_m[0] / MM - handle_from_mm, 1.0)
-    azimuth, rho = np.arctan2(y, x), np.hypot(x, y)
-    part = wall_side(surface, rho, handle_from_mm)
-    reach = np.where(part == FLAT, rho / radius_mm, 1)
-    values = np.zeros((len(x), 8))
-    values[np.arange(len(x)), part] = 10
-    values[:, 4] = np.where(part == HANDLE, (x - handle_from_mm) / handle_reach_mm, reach * np.cos(azimuth))
-    values[:, 5] = np.where(part == HANDLE, y / (0.5 * radius_mm), reach * np.sin(azimuth))
-    values[:, 6] = 2 * z / (model.height_m / MM)
-    return SurfaceCoordinates(values, part, azimuth)
-
-
-def wall_side(surface: Surface, rho_mm: np.ndarray, handle_from_mm: float) -> np.ndarray:
-    """(N,) HANDLE, FLAT (rim, floor, base), INSIDE or OUTSIDE of each point."""
-    x, y, _ = surface.points_mm.T
-    radial = (surface.normals[:, 0] * x + surface.normals[:, 1] * y) / np.maximum(rho_mm, 1e-6)
-    level = np.abs(surface.normals[:, 2]) > 0.8
-    return np.select([x > handle_from_mm, level, radial < 0], [HANDLE, FLAT, INSIDE], OUTSIDE)

@@ -64,10 +64,17 @@ def view_frames(view: View, models: dict[int, ObjectModel]) -> list[TrueFrame]:
         R, t_mm = pose_mm(instance)
         for part, frame in model.frames.items():
             enough = part != 'handle' or handle_px >= MIN_PART_PX
-            frames.append(TrueFrame(
-                part=part, instance=instance.index, origin_mm=R @ (frame.origin_m / MM) + t_mm, axis=R @ frame.axis,
-                required=seen and enough, visible=instance.visib_fract, tilt_deg=tilt_deg(view, instance),
-            ))
+            frames.append(
+                TrueFrame(
+                    part=part,
+                    instance=instance.index,
+                    origin_mm=R @ (frame.origin_m / MM) + t_mm,
+                    axis=R @ frame.axis,
+                    required=seen and enough,
+                    visible=instance.visib_fract,
+                    tilt_deg=tilt_deg(view, instance),
+                )
+            )
     return frames
 
 

@@ -1,0 +1,125 @@
+"""Inference: numpy images in, frames and descriptors out."""
+
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from dense_descriptor_ros.category import Category
+from dense_descriptor_ros.checkpoint import SHIPPED, Checkpoint, load_checkpoint
+from dense_descriptor_ros.decode import DecodeConfig, decode
+from dense_descriptor_ros.errors import ConfigError, InputError
+from dense_descriptor_ros.frames import Prediction
+from dense_descriptor_ros.geometry import scale_intrinsics
+from dense_descriptor_ros.model import SIZE_MULTIPLE, STRIDE
+from dense_descriptor_ros.preprocess import network_input
+from dense_descriptor_ros.votes import cast_votes
+
+MAX_WIDTH_PX = 640
+"""Wider images are reduced: objects then have the size in pixels that the network was trained on."""
+
+
+class Engine:
+    """A trained network on a device, ready for images of any size."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str = 'auto', config: DecodeConfig | None = None) -> None:
+        self.device = choose_device(device)
+        self.config = config or DecodeConfig()
+        self.category: Category = checkpoint.category
+        self.descriptor_dim = checkpoint.config.descriptor_dim
+        self.stride = STRIDE
+        self._half_precision = has_bfloat16(self.device)
+        self._model = checkpoint.model.to(self.device, memory_format=torch.channels_last).eval()
+
+    @classmethod
+    def load(cls, path: Path | None = None, device: str = 'auto', config: DecodeConfig | None = None) -> 'Engine':
+        """Engine of a checkpoint file, the shipped one when there is no path.
+
+        Raises:
+            CheckpointError: the file cannot be used.
+            ConfigError: the device does not exist here.
+        """
+        return cls(load_checkpoint(path or SHIPPED), device, config)
+
+    def infer(self, rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray) -> Prediction:
+        """Frames and descriptors of one image.
+
+        Args:
+            rgb: (H, W, 3) uint8.
+            depth_m: (H, W) float, metres along z, registered to `rgb`; 0 or not finite where unknown.
+            K: (3, 3) pixels, of an image without distortion.
+
+        Raises:
+            InputError: a shape, type or value does not fit.
+        """
+        check_input(rgb, depth_m, K)
+        start = time.perf_counter()
+        rgb, depth_m, K = fit_to_network(rgb, depth_m, K)
+        image = torch.from_numpy(rgb).to(self.device).permute(2, 0, 1)[None].float() / 255
+        depth = torch.from_numpy(depth_m).to(self.device)[None]
+        intrinsics = torch.from_numpy(K.astype(np.float32)).to(self.device)[None]
+        with torch.inference_mode():
+            channels = network_input(image, depth, intrinsics).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half_precision):
+                output = self._model(channels)
+            votes = cast_votes(output, depth, intrinsics, self.config.min_object_score)
+            descriptors = output.descriptors[0].cpu().numpy()
+            object_score = output.object_logit[0].sigmoid().cpu().numpy()
+        frames = decode(votes, self.category, self.config)
+        return Prediction(frames, descriptors, object_score, time.perf_counter() - start)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name: `auto` takes the GPU where there is one.
+
+    Raises:
+        ConfigError: the name is unknown or the device does not exist here.
+    """
+    if name == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f'device {name!r} is unknown: expected auto, cpu, cuda or cuda:N') from error
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type not in ('cpu', 'cuda') or (device.type == 'cuda' and (device.index or 0) >= count):
+        raise ConfigError(f'device {name!r} is not here: this machine has {count} CUDA device(s); use auto or cpu')
+    return device
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is faster than float32 there; it halves the time where the hardware has it."""
+    if device.type == 'cuda':
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def check_input(rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray) -> None:
+    """Raise InputError unless the three fit together."""
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+        raise InputError(f'rgb is {rgb.dtype} of shape {rgb.shape}: expected uint8 (H, W, 3)')
+    if min(rgb.shape[:2]) < SIZE_MULTIPLE:
+        raise InputError(f'rgb has {rgb.shape[1]}x{rgb.shape[0]} pixels: expected at least '
+                         f'{SIZE_MULTIPLE}x{SIZE_MULTIPLE}')
+    if depth_m.shape != rgb.shape[:2] or not np.issubdtype(depth_m.dtype, np.floating):
+        raise InputError(f'depth_m is {depth_m.dtype} of shape {depth_m.shape}: expected floats of shape '
+                         f'{rgb.shape[:2]}, metres registered to the colour image')
+    if np.shape(K) != (3, 3) or not np.isfinite(K).all() or K[0, 0] <= 0 or K[1, 1] <= 0:
+        raise InputError(f'K is {np.asarray(K).tolist()}: expected a finite 3x3 matrix with positive focal lengths')
+    if not (np.isfinite(depth_m) & (depth_m > 0)).any():
+        raise InputError('depth_m has no pixel above 0: frames need depth; check the sensor and its unit')
+
+
+def fit_to_network(rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Resize to multiples of 32 and at most `MAX_WIDTH_PX` wide, so that cells tile the image exactly."""
+    height, width = depth_m.shape
+    depth = np.where(np.isfinite(depth_m) & (depth_m > 0), depth_m, 0).astype(np.float32)
+    scale = min(1.0, MAX_WIDTH_PX / width)
+    size = tuple(max(SIZE_MULTIPLE, round(side * scale / SIZE_MULTIPLE) * SIZE_MULTIPLE) for side in (width, height))
+    if size == (width, height):
+        return np.ascontiguousarray(rgb), depth, K
+    rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    depth = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST)
+    return rgb, depth, scale_intrinsics(K, size[0] / width, size[1] / height)

@@ -1,0 +1,80 @@
+"""Evaluates a checkpoint: metrics.json, predictions and a report to read.
+
+    python training/evaluate.py data=data/mugs split=test checkpoint=runs/mug/best.safetensors
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from dense_descriptor_ros.bop import open_bop
+from dense_descriptor_ros.checkpoint import SHIPPED, load_checkpoint
+from dense_descriptor_ros.engine import Engine
+from dense_descriptor_ros.errors import ConfigError, DenseDescriptorError
+from dense_descriptor_ros.files import write_json
+from dense_descriptor_ros.training.descriptor_baselines import baselines
+from dense_descriptor_ros.training.evaluation import EvaluateConfig, Evaluation, evaluate, finite
+from dense_descriptor_ros.training.report import write_report
+
+FRAME_ROWS = ('required', 'recall', 'precision', 'origin_mm_p50', 'origin_mm_p90', 'axis_deg_p50', 'axis_deg_p90',
+              'acc_gt_20mm_10deg', 'ap_10mm_5deg', 'ap_20mm_10deg', 'ap_50mm_15deg')
+DESCRIPTOR_ROWS = (('same_instance', 'below_0.02'), ('same_instance', 'pck_5px'), ('across_instances', 'within_.05'),
+                   ('across_instances', 'within_.10'), ('across_instances', 'mirror_rate'))
+
+
+def read_config(config: DictConfig) -> EvaluateConfig:
+    """The settings, checked.
+
+    Raises:
+        ConfigError: a setting is missing or outside its range.
+    """
+    if OmegaConf.is_missing(config, 'data'):
+        raise ConfigError('data is not given: name a data set, such as data=data/mugs')
+    values: dict[str, Any] = {str(key): value for key, value in config.items()}
+    for name in ('data', 'checkpoint', 'out'):
+        values[name] = None if values[name] is None else Path(values[name])
+    return EvaluateConfig(**values)
+
+
+def run(config: EvaluateConfig) -> None:
+    """Evaluate and write the results."""
+    dataset = open_bop(config.data, config.split)
+    path = config.checkpoint or SHIPPED
+    checkpoint = load_checkpoint(path)
+    about = {'path': str(path), 'provenance': checkpoint.provenance}
+    others = baselines(checkpoint, config.device)
+    evaluation = evaluate(Engine(checkpoint, config.device), dataset, config, others, about)
+    write_json(config.folder / 'metrics.json', finite(evaluation.metrics), indent=1)
+    write_report(config.folder / 'report.html', evaluation)
+    print_tables(evaluation)
+
+
+def print_tables(evaluation: Evaluation) -> None:
+    """Headline figures on the terminal."""
+    frames, descriptors = evaluation.metrics['frames'], evaluation.metrics['descriptors']
+    print(f'\n{frames["images"]} images, {frames["time_s"]["p50"] * 1e3:.0f} ms median')
+    print(f'{"":34}' + ''.join(f'{part:>19}' for part in frames['parts']))
+    for name in FRAME_ROWS:
+        print(f'{name:34}' + ''.join(f'{row[name]:19.3f}' for row in frames['parts'].values()))
+    print(f'\n{"descriptors, within the mask":34}' + ''.join(f'{name:>19}' for name in descriptors))
+    for question, name in DESCRIPTOR_ROWS:
+        values = [row[question].get('mask', {}).get(name, float('nan')) for row in descriptors.values()]
+        print(f'{f"{question} {name}":34}' + ''.join(f'{value:19.3f}' for value in values))
+    print(f'\n{evaluation.config.folder}/report.html')
+
+
+@hydra.main(version_base=None, config_path='config', config_name='evaluate')
+def main(config: DictConfig) -> None:
+    """Command line."""
+    try:
+        run(read_config(config))
+    except (DenseDescriptorError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,76 @@
+"""Figures and pictures of a network on whole images while it trains."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dense_descriptor_ros.bop import BopDataset, View
+from dense_descriptor_ros.engine import Engine
+from dense_descriptor_ros.frames import Prediction
+from dense_descriptor_ros.predict import image_entry
+from dense_descriptor_ros.training.acf_metrics import outcomes, part_names, precision_recall
+from dense_descriptor_ros.training.predictions import parse_predictions
+from dense_descriptor_ros.training.truth import view_frames
+from dense_descriptor_ros.visualize import descriptors_to_rgb, draw_frames, side_by_side
+
+THRESHOLD = (20.0, 10.0)  # mm, degrees
+PICTURES = 6
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a network reaches on validation images."""
+
+    metrics: dict[str, float]
+    """Names such as `ap_20mm_10deg/body`."""
+    pictures: list[np.ndarray]
+    """(H, W, 3) uint8: frames and descriptors of the first images."""
+
+    @property
+    def score(self) -> float:
+        """Mean average precision over the parts, by which the best checkpoint is chosen."""
+        values = [value for name, value in self.metrics.items() if name.startswith('ap_')]
+        return float(np.nanmean(values)) if values else 0.0
+
+
+def validate(engine: Engine, dataset: BopDataset, views: list[View]) -> Validation:
+    """Run the engine on some views and compare with the truth."""
+    entries, pictures = [], []
+    for view in views:
+        rgb = view.rgb()
+        prediction = engine.infer(rgb, view.depth_m(), view.K)
+        entries.append(image_entry(view, prediction))
+        if len(pictures) < PICTURES:
+            pictures.append(picture(rgb, prediction, view.K))
+    truth = {(view.scene_id, view.im_id): view_frames(view, dataset.models) for view in views}
+    predictions, _ = parse_predictions({'images': entries})
+    metrics = {}
+    for part in part_names(truth):
+        metrics[f'ap_{THRESHOLD[0]:g}mm_{THRESHOLD[1]:g}deg/{part}'] = precision_recall(
+            truth, predictions, part, *THRESHOLD).area
+        matches = [o for o in outcomes(truth, predictions, part) if o.truth and o.predicted]
+        if matches:
+            metrics[f'origin_mm_p50/{part}'] = float(np.median([m.origin_mm for m in matches]))
+            metrics[f'axis_deg_p50/{part}'] = float(np.median([m.axis_deg for m in matches]))
+    return Validation(metrics, pictures)
+
+
+def picture(rgb: np.ndarray, prediction: Prediction, K: np.ndarray) -> np.ndarray:
+    """Overlay of the confident frames beside the descriptors in colour."""
+    confident = [frame for frame in prediction.frames if frame.score >= 0.5]
+    return side_by_side([draw_frames(rgb, confident, K), descriptors_to_rgb(prediction.descriptors)])
+
+
+def split_scenes(dataset: BopDataset, share: float) -> tuple[BopDataset, BopDataset]:
+    """Training and validation parts: the last scenes, at least one, validate."""
+    scenes = sorted(dataset.scenes)
+    count = min(max(1, round(share * len(scenes))), len(scenes) - 1)
+    keep, held_out = scenes[:len(scenes) - count], scenes[len(scenes) - count:]
+    return (replace(dataset, scenes={s: dataset.scenes[s] for s in keep}),
+            replace(dataset, scenes={s: dataset.scenes[s] for s in held_out}))
+
+
+def spread_views(views: list[View], count: int) -> list[View]:
+    """At most `count` views, evenly from all scenes."""
+    step = max(1, len(views) // count)
+    return views[::step][:count]
