@@ -1,7 +1,6 @@
 """Runs a network over a data set and gathers every figure of the protocol, with what the report shows of it."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,11 @@ from dense_descriptor_ros.training.descriptor_metrics import (
     dimension_spread,
     same_instance_metrics,
 )
-from dense_descriptor_ros.training.descriptor_pairs import draw_across_instances, draw_same_instance, mug_views
+from dense_descriptor_ros.training.descriptor_pairs import (
+    draw_across_instances,
+    draw_same_instance,
+    mug_views,
+)
 from dense_descriptor_ros.training.predictions import Predictions, parse_predictions
 from dense_descriptor_ros.training.truth import load_truth
 

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 from string import Template
@@ -129,7 +130,7 @@ def descriptors(evaluation: Evaluation) -> str:
               f'be.</p><div class="wide">{"".join(pictures)}</div>')
 
 
-def quartiles(answers: list[Answer], error: 'plots.Callable[[Answer], float]') -> list[tuple[str, float, Answer]]:
+def quartiles(answers: list[Answer], error: Callable[[Answer], float]) -> list[tuple[str, float, Answer]]:
     """A good, a typical and a bad pair with their errors."""
     ranked = sorted(((error(item), i) for i, item in enumerate(answers)))
     if not ranked:
