@@ -32,7 +32,6 @@ FRAME_ID = 'camera_color_optical_frame'
 FOCAL_PX_AT_640 = 600.0
 MUGS = (1, 2)
 DISTRACTORS = (2, 4)
-LOOK_AT_HEIGHT_M = 0.05
 MM = 1e-3
 
 
@@ -95,7 +94,7 @@ class SimulatedCamera(Node):
     def _publish_view(self) -> None:
         if self._view and self._settings.views_per_scene and self._view % self._settings.views_per_scene == 0:
             self._scene = self._load_scene()
-        T_camera_world = orbit_pose(self._view / self._settings.orbit_views)
+        T_camera_world = orbit_pose(self._view / self._settings.orbit_views, mugs_centre(self._scene))
         rendering = self._renderer.render(T_camera_world, self._K, self._settings.height, self._settings.width)
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
         self._camera_info.publish(camera_info(header, self._K, self._settings.height, self._settings.width))
@@ -121,13 +120,17 @@ def intrinsics(height: int, width: int) -> np.ndarray:
     return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
 
 
-def orbit_pose(turns: float) -> np.ndarray:
-    """T_camera_world (4, 4) after so many turns about the table's centre, rising, sinking, nearing smoothly."""
+def mugs_centre(scene: Scene) -> np.ndarray:
+    """Mean position (3,) of the mugs in the world."""
+    return np.mean([scene.objects[mug].T_world_object[:3, 3] for mug in scene.mugs], axis=0)
+
+
+def orbit_pose(turns: float, target: np.ndarray) -> np.ndarray:
+    """T_camera_world (4, 4) after so many turns about a point (3,): rises, sinks and nears smoothly."""
     azimuth = 2 * np.pi * turns
     elevation = np.radians(40 + 15 * np.sin(2 * azimuth))
     distance_m = 0.75 + 0.15 * np.cos(3 * azimuth)
     direction = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
-    target = np.array([0, 0, LOOK_AT_HEIGHT_M])
     return look_at(target + distance_m * direction, target)
 
 

@@ -26,9 +26,9 @@ from dense_descriptor_ros.ros.drops import Drop
 from dense_descriptor_ros.ros.frame_statistics import Statistics
 from dense_descriptor_ros.ros.inputs import Inputs, RawFrame
 from dense_descriptor_ros.ros.outputs import Outputs
-from dense_descriptor_ros.ros.parameters import Settings
 from dense_descriptor_ros.ros.pipeline import PerceptionEngine, Pipeline
 from dense_descriptor_ros.ros.reporter import Reporter
+from dense_descriptor_ros.ros.settings import PerceptionSettings, check_change
 from dense_descriptor_ros.ros.worker import Worker
 
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -54,10 +54,10 @@ class PerceptionNode(LifecycleNode):
         self._outputs: Outputs | None = None
         self._inputs: Inputs | None = None
         self._worker: Worker[RawFrame] | None = None
-        self._statistics = Statistics()
-        self._reporter = Reporter(self.get_logger(), self._statistics)
-        parameters.declare(self)
-        parameters.read(self)  # a value given at the start that does not fit ends the process
+        self.statistics = Statistics()
+        self._reporter = Reporter(self.get_logger(), self.statistics)
+        parameters.declare(self, PerceptionSettings)
+        self._settings()  # a value given at the start that does not fit ends the process
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # On the steady clock: with simulated time and no /clock the node must still say what is wrong.
@@ -76,7 +76,7 @@ class PerceptionNode(LifecycleNode):
         """
         for transition in (self.trigger_configure, self.trigger_activate):
             if transition() is not TransitionCallbackReturn.SUCCESS:
-                raise DenseDescriptorError(self._statistics.snapshot().last_error or f'node stays {self.state}')
+                raise DenseDescriptorError(self.statistics.snapshot().last_error or f'node stays {self.state}')
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and advertise the outputs."""
@@ -130,11 +130,11 @@ class PerceptionNode(LifecycleNode):
     def _activate(self) -> None:
         if self._engine is None or self._outputs is None:
             raise ConfigError('the node is not configured')
-        pipeline = Pipeline(self._engine, self._outputs, self._settings, self.get_clock(), self._statistics,
+        pipeline = Pipeline(self._engine, self._outputs, self._settings, self.get_clock(), self.statistics,
                             self._reporter)
         self._worker = Worker(pipeline.process, lambda: self._reporter.drop(Drop.SUPERSEDED))
         self._inputs = Inputs(self, slop_s=lambda: self._settings().sync_slop_s, submit=self._worker.submit,
-                              report=self._reporter.drop, received=self._statistics.received)
+                              report=self._reporter.drop, received=self.statistics.received)
 
     def _deactivate(self) -> None:
         if self._inputs is not None:
@@ -149,12 +149,12 @@ class PerceptionNode(LifecycleNode):
             self._outputs.destroy()
         self._outputs = self._engine = None
 
-    def _settings(self) -> Settings:
-        return parameters.read(self)
+    def _settings(self) -> PerceptionSettings:
+        return parameters.read(self, PerceptionSettings)
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
-            parameters.check_change(self._settings(), changes, configured=self._engine is not None)
+            check_change(self._settings(), changes, configured=self._engine is not None)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -166,7 +166,7 @@ class PerceptionNode(LifecycleNode):
             self._reporter.silence(topic, sentence)
         header = Header(stamp=self.get_clock().now().to_msg())
         self._diagnostics.publish(diagnostic_array(
-            header, self.get_fully_qualified_name(), self.state, self._statistics.snapshot(),
+            header, self.get_fully_qualified_name(), self.state, self.statistics.snapshot(),
             list(silence.values())))
 
 

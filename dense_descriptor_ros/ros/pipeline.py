@@ -16,8 +16,8 @@ from dense_descriptor_ros.ros.drops import BadFrameError, Drop
 from dense_descriptor_ros.ros.frame_statistics import Statistics
 from dense_descriptor_ros.ros.inputs import RawFrame
 from dense_descriptor_ros.ros.outputs import Outputs
-from dense_descriptor_ros.ros.parameters import Settings
 from dense_descriptor_ros.ros.reporter import Reporter
+from dense_descriptor_ros.ros.settings import PerceptionSettings
 
 NS = 1e-9
 
@@ -32,7 +32,7 @@ class PerceptionEngine(Protocol):
 class Pipeline:
     """Converts, infers, publishes; a frame that cannot be used is reported and the next one taken."""
 
-    def __init__(self, engine: PerceptionEngine, outputs: Outputs, settings: Callable[[], Settings], clock: Clock,
+    def __init__(self, engine: PerceptionEngine, outputs: Outputs, settings: Callable[[], PerceptionSettings], clock: Clock,
                  statistics: Statistics, reporter: Reporter) -> None:
         self._engine = engine
         self._outputs = outputs
