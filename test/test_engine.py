@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import torch
+
+from dense_descriptor_ros.category import load_category
+from dense_descriptor_ros.checkpoint import Checkpoint
+from dense_descriptor_ros.engine import MAX_WIDTH_PX, Engine, choose_device, fit_to_network
+from dense_descriptor_ros.errors import ConfigError, InputError
+from dense_descriptor_ros.geometry import back_project
+from dense_descriptor_ros.model import DescriptorNet, ModelConfig
+
+K = np.array([[150.0, 0, 79.5], [0, 150, 59.5], [0, 0, 1]])
+
+
+@pytest.fixture(scope='module')
+def engine():
+    torch.manual_seed(0)
+    config = ModelConfig(descriptor_dim=5, pyramid_channels=16, head_channels=16, last_stage_channels=32)
+    return Engine(Checkpoint(DescriptorNet(config, 3), config, load_category('mug')), 'cpu')
+
+
+def rgbd(height=96, width=160, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 255, (height, width, 3), np.uint8), rng.uniform(0.5, 1, (height, width)).astype(np.float32)
+
+
+def test_a_prediction_covers_the_image(engine):
+    prediction = engine.infer(*rgbd(), K)
+    assert prediction.descriptors.shape == (5, 24, 40)
+    assert prediction.object_score.shape == (24, 40)
+    np.testing.assert_allclose(np.linalg.norm(prediction.descriptors, axis=0), 1, atol=1e-3)
+    assert prediction.time_s > 0
+
+
+def test_the_same_image_gives_the_same_prediction(engine):
+    first, second = engine.infer(*rgbd(), K), engine.infer(*rgbd(), K)
+    np.testing.assert_array_equal(first.descriptors, second.descriptors)
+    assert len(first.frames) == len(second.frames)
+
+
+def test_unknown_depth_may_be_zero_or_not_finite(engine):
+    rgb, depth_m = rgbd()
+    depth_m[:10] = 0
+    other = depth_m.copy()
+    other[:5], other[5:10] = np.nan, np.inf
+    np.testing.assert_array_equal(engine.infer(rgb, depth_m, K).descriptors, engine.infer(rgb, other, K).descriptors)
+
+
+@pytest.mark.parametrize(('height', 'width'), [(100, 150), (33, 47), (720, 1280)])
+def test_any_size_is_resized_to_whole_cells_with_matching_intrinsics(height, width):
+    rgb, depth_m = rgbd(height, width)
+    fitted_rgb, fitted_depth, fitted_K = fit_to_network(rgb, depth_m, K)
+    h, w = fitted_depth.shape
+    assert fitted_rgb.shape == (h, w, 3)
+    assert h % 32 == w % 32 == 0
+    assert w <= MAX_WIDTH_PX
+    # The corners of the image see the same rays.
+    for corner, fitted in (((-0.5, -0.5), (-0.5, -0.5)), ((width - 0.5, height - 0.5), (w - 0.5, h - 0.5))):
+        one = np.array(1.0)
+        np.testing.assert_allclose(back_project(fitted_K, np.array(fitted), one), back_project(K, np.array(corner), one))
+
+
+RGB, DEPTH = rgbd()
+
+
+@pytest.mark.parametrize(('rgb', 'depth_m', 'K', 'message'), [
+    (RGB.astype(np.float32), DEPTH, K, 'rgb is float32'),
+    (RGB[..., 0], DEPTH, K, r'expected uint8 \(H, W, 3\)'),
+    (RGB[:20, :20], DEPTH[:20, :20], K, 'at least 32x32'),
+    (RGB, DEPTH[:-1], K, r'expected floats of shape \(96, 160\)'),
+    (RGB, (DEPTH * 1000).astype(np.uint16), K, 'depth_m is uint16'),
+    (RGB, DEPTH, np.zeros((3, 3)), 'positive focal lengths'),
+    (RGB, DEPTH, K * np.nan, 'finite 3x3'),
+    (RGB, DEPTH * 0, K, 'no pixel above 0'),
+    (RGB, DEPTH * np.nan, K, 'no pixel above 0'),
+])
+def test_bad_input_is_named(engine, rgb, depth_m, K, message):
+    with pytest.raises(InputError, match=message):
+        engine.infer(rgb, depth_m, K)
+
+
+@pytest.mark.parametrize('name', ['gpu', 'cuda:99', 'meta'])
+def test_a_device_that_is_not_here_is_refused(name):
+    with pytest.raises(ConfigError, match=name):
+        choose_device(name)
