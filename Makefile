@@ -4,7 +4,7 @@ PYTHON ?= $(or $(shell command -v python3.11),python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint system_packages
+.PHONY: setup demo test lint colcon system_packages
 
 setup: $(VENV)/messages.stamp
 
@@ -19,6 +19,11 @@ lint: setup
 	$(BIN)/codespell
 	.ci/typecheck.sh $(VENV)
 
+# The whole package into install/, as on a machine with a ROS distribution.
+colcon: setup
+	. $(BIN)/activate && AMENT_PREFIX_PATH=$$VIRTUAL_ENV CMAKE_PREFIX_PATH=$$VIRTUAL_ENV \
+		colcon build --cmake-args -DBUILD_TESTING=OFF
+
 system_packages:
 	@.ci/system_packages.sh $(PYTHON)
 
@@ -27,6 +32,7 @@ $(VENV)/packages.stamp: pyproject.toml setup.py constraints.txt | system_package
 	$(BIN)/python -m pip install --editable '.[dev,ros,sim,train]' --constraint constraints.txt
 	touch $@
 
-$(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wildcard msg/*.msg) $(wildcard .ci/*.sh .ci/*.py)
+$(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wildcard msg/*.msg) \
+		.ci/build_messages.sh .ci/relocate_ros_wheels.py
 	.ci/build_messages.sh $(VENV)
 	touch $@

@@ -8,6 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=$(realpath "$1")
+unset MAKEFLAGS MAKELEVEL  # of the make that runs this script
 generated=lib/dense_descriptor_ros_messages
 
 "$venv/bin/python" .ci/relocate_ros_wheels.py
