@@ -22,15 +22,35 @@ class Condition:
 
 
 CONDITIONS = (
-    Condition('visible share of the object', lambda frame: 100 * frame.visible, (
-        ('10-40 %', 10, 40), ('40-70 %', 40, 70), ('70-95 %', 70, 95), ('95-100 %', 95, math.inf),
-    )),
-    Condition('pose of the object', lambda frame: frame.tilt_deg, (
-        ('upright', -math.inf, 30), ('lying', 30, 150), ('upside down', 150, math.inf),
-    )),
-    Condition('distance from the camera', lambda frame: frame.distance_mm / 1e3, (
-        ('< 0.5 m', 0, 0.5), ('0.5-0.75 m', 0.5, 0.75), ('0.75-1 m', 0.75, 1.0), ('> 1 m', 1.0, math.inf),
-    )),
+    Condition(
+        'visible share of the object',
+        lambda frame: 100 * frame.visible,
+        (
+            ('10-40 %', 10, 40),
+            ('40-70 %', 40, 70),
+            ('70-95 %', 70, 95),
+            ('95-100 %', 95, math.inf),
+        ),
+    ),
+    Condition(
+        'pose of the object',
+        lambda frame: frame.tilt_deg,
+        (
+            ('upright', -math.inf, 30),
+            ('lying', 30, 150),
+            ('upside down', 150, math.inf),
+        ),
+    ),
+    Condition(
+        'distance from the camera',
+        lambda frame: frame.distance_mm / 1e3,
+        (
+            ('< 0.5 m', 0, 0.5),
+            ('0.5-0.75 m', 0.5, 0.75),
+            ('0.75-1 m', 0.75, 1.0),
+            ('> 1 m', 1.0, math.inf),
+        ),
+    ),
 )
 
 

@@ -6,6 +6,7 @@ import torch
 
 from dense_descriptor_ros.bop import View
 from dense_descriptor_ros.checkpoint import Checkpoint
+from dense_descriptor_ros.decode import DecodeConfig
 from dense_descriptor_ros.engine import Engine
 from dense_descriptor_ros.model import STRIDE, DescriptorNet
 from dense_descriptor_ros.training.descriptor_metrics import DescriptorSource
@@ -14,10 +15,10 @@ RANDOM_DIM = 32
 PATCH_CELLS = 5
 
 
-def baselines(checkpoint: Checkpoint, device: str) -> dict[str, DescriptorSource]:
+def baselines(checkpoint: Checkpoint, device: str, depth_folder: str) -> dict[str, DescriptorSource]:
     """Descriptor sources by name, to stand beside the network of the checkpoint."""
     return {
-        'untrained network': untrained_network(checkpoint, device),
+        'untrained network': untrained_network(checkpoint, device, depth_folder),
         'raw RGB patch': colour_patches,
         'random': random_descriptors,
     }
@@ -41,18 +42,21 @@ def colour_patches(view: View) -> np.ndarray:
     return unit(patches.transpose(2, 3, 4, 0, 1).reshape(-1, *cells.shape[:2]))
 
 
-def untrained_network(checkpoint: Checkpoint, device: str) -> DescriptorSource:
+def untrained_network(checkpoint: Checkpoint, device: str, depth_folder: str) -> DescriptorSource:
     """The same architecture with its initial weights."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = DescriptorNet(checkpoint.config, len(checkpoint.category.parts))
-    engine = Engine(Checkpoint(model, checkpoint.config, checkpoint.category), device)
+    no_frames = DecodeConfig(min_object_score=1.0)  # clustering its noise would take longer than all else
+    engine = Engine(Checkpoint(model, checkpoint.config, checkpoint.category), device, no_frames)
     known: dict[tuple[int, int], np.ndarray] = {}
 
     def source(view: View) -> np.ndarray:
         key = (view.scene_id, view.im_id)
         if key not in known:
-            known[key] = engine.infer(view.rgb(), view.depth_m(), view.K).descriptors.astype(np.float16)
+            known[key] = engine.infer(view.rgb(), view.depth_m(depth_folder), view.K).descriptors.astype(
+                np.float16
+            )
         return known[key]
 
     return source

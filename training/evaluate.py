@@ -1,6 +1,6 @@
 """Evaluates a checkpoint: metrics.json, predictions and a report to read.
 
-    python training/evaluate.py data=data/mugs split=test checkpoint=runs/mug/best.safetensors
+python training/evaluate.py data=data/mugs split=test checkpoint=runs/mug/best.safetensors
 """
 
 import sys
@@ -19,10 +19,26 @@ from dense_descriptor_ros.training.descriptor_baselines import baselines
 from dense_descriptor_ros.training.evaluation import EvaluateConfig, Evaluation, evaluate, finite
 from dense_descriptor_ros.training.report import write_report
 
-FRAME_ROWS = ('required', 'recall', 'precision', 'origin_mm_p50', 'origin_mm_p90', 'axis_deg_p50', 'axis_deg_p90',
-              'acc_gt_20mm_10deg', 'ap_10mm_5deg', 'ap_20mm_10deg', 'ap_50mm_15deg')
-DESCRIPTOR_ROWS = (('same_instance', 'below_0.02'), ('same_instance', 'pck_5px'), ('across_instances', 'within_.05'),
-                   ('across_instances', 'within_.10'), ('across_instances', 'mirror_rate'))
+FRAME_ROWS = (
+    'required',
+    'recall',
+    'precision',
+    'origin_mm_p50',
+    'origin_mm_p90',
+    'axis_deg_p50',
+    'axis_deg_p90',
+    'acc_gt_20mm_10deg',
+    'ap_10mm_5deg',
+    'ap_20mm_10deg',
+    'ap_50mm_15deg',
+)
+DESCRIPTOR_ROWS = (
+    ('same_instance', 'below_0.02'),
+    ('same_instance', 'pck_5px'),
+    ('across_instances', 'within_.05'),
+    ('across_instances', 'within_.10'),
+    ('across_instances', 'mirror_rate'),
+)
 
 
 def read_config(config: DictConfig) -> EvaluateConfig:
@@ -45,7 +61,7 @@ def run(config: EvaluateConfig) -> None:
     path = config.checkpoint or SHIPPED
     checkpoint = load_checkpoint(path)
     about = {'path': str(path), 'provenance': checkpoint.provenance}
-    others = baselines(checkpoint, config.device)
+    others = baselines(checkpoint, config.device, config.depth)
     evaluation = evaluate(Engine(checkpoint, config.device), dataset, config, others, about)
     write_json(config.folder / 'metrics.json', finite(evaluation.metrics), indent=1)
     write_report(config.folder / 'report.html', evaluation)

@@ -1,4 +1,4 @@
-"""Runs a network over a data set and gathers every figure of the protocol, with what the report shows of it."""
+"""Runs a network over a data set and gathers every figure, with what the report shows of it."""
 
 import math
 from dataclasses import dataclass
@@ -50,9 +50,10 @@ class EvaluateConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ('pairs', 'seed'):
-            if getattr(self, name) < (name == 'pairs'):
-                raise ConfigError(f'{name} is {getattr(self, name)}: expected {"1 or" if name == "pairs" else "0 or"} more')
+        for name, least in (('pairs', 1), ('seed', 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ConfigError(f'{name} is {value!r}: expected a whole number of at least {least}')
 
     @property
     def folder(self) -> Path:
@@ -94,7 +95,10 @@ class Evaluation:
 
 
 def evaluate(
-    engine: Infers, dataset: BopDataset, config: EvaluateConfig, baselines: dict[str, DescriptorSource],
+    engine: Infers,
+    dataset: BopDataset,
+    config: EvaluateConfig,
+    baselines: dict[str, DescriptorSource],
     about: dict[str, Any],
 ) -> Evaluation:
     """Predict, keep the predictions beside the results, and measure.
@@ -107,8 +111,10 @@ def evaluate(
         about: goes into the metrics as `checkpoint`, where the figures come from.
     """
     if not any(instance.obj_id in dataset.models for view in dataset.views for instance in view.instances):
-        raise DatasetError(f'{dataset.root / dataset.split}: shows no object of models/models_acf.json; '
-                           'nothing can be measured')
+        raise DatasetError(
+            f'{dataset.root / dataset.split}: shows no object of models/models_acf.json; '
+            'nothing can be measured'
+        )
     contents = predict_dataset(engine, dataset, config.depth, config.folder / 'descriptors')
     write_json(config.folder / 'predictions.json', contents)
     predictions, times_s = parse_predictions(contents)
@@ -117,10 +123,15 @@ def evaluate(
     sources = {TRAINED: partial(stored_descriptors, config.folder), **baselines}
     answers, descriptor_figures = measure_descriptors(dataset, config, sources)
     metrics = {
-        'data': str(config.data), 'split': config.split, 'depth': config.depth, 'checkpoint': about,
+        'data': str(config.data),
+        'split': config.split,
+        'depth': config.depth,
+        'checkpoint': about,
         'frames': acf_metrics(truth, predictions, times_s),
-        'frames_by': {condition.name: {part: breakdown(results, condition) for part, results in by_part.items()}
-                      for condition in CONDITIONS},
+        'frames_by': {
+            condition.name: {part: breakdown(results, condition) for part, results in by_part.items()}
+            for condition in CONDITIONS
+        },
         'descriptors': descriptor_figures,
     }
     return Evaluation(config, dataset, truth, predictions, by_part, answers, metrics)
@@ -140,11 +151,13 @@ def measure_descriptors(
     across = draw_across_instances(views, np.random.default_rng(config.seed), config.pairs)
     answers, figures = {}, {}
     for name, source in sources.items():
-        answers[name] = DescriptorAnswers(answer(same, source, f'{name}, same mug'),
-                                          answer(across, source, f'{name}, other mug'))
+        answers[name] = DescriptorAnswers(
+            answer(same, source, f'{name}, same mug'), answer(across, source, f'{name}, other mug')
+        )
         dimensions, spread = dimension_spread(views, source)
         figures[name] = {
-            'dimensions': dimensions, 'min_dimension_std': spread,
+            'dimensions': dimensions,
+            'min_dimension_std': spread,
             'same_instance': same_instance_metrics(answers[name].same),
             'across_instances': across_instances_metrics(answers[name].across),
         }

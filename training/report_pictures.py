@@ -41,15 +41,22 @@ def overlay(evaluation: Evaluation, view: View, part: str | None = None) -> np.n
     """The image with its required true frames and its predictions, of one part or of all."""
     key = (view.scene_id, view.im_id)
     truths = [f for f in evaluation.truth[key] if f.required and part in (None, f.part)]
-    predicted = [f for f in evaluation.predictions.get(key, [])
-                 if f.score >= OPERATING_SCORE and part in (None, f.part)]
+    predicted = [
+        f
+        for f in evaluation.predictions.get(key, [])
+        if f.score >= OPERATING_SCORE and part in (None, f.part)
+    ]
     image = draw_frames(view.rgb(), [drawable(f) for f in truths], view.K, colour=TRUE_COLOUR)
-    return draw_frames(image, [drawable(f) for f in predicted], view.K, axis_length_m=0.04, colour=PREDICTED_COLOUR)
+    return draw_frames(
+        image, [drawable(f) for f in predicted], view.K, axis_length_m=0.04, colour=PREDICTED_COLOUR
+    )
 
 
 def scene_picture(evaluation: Evaluation, view: View) -> str:
     """Overlay beside the descriptors' colours."""
-    return jpeg_uri(side_by_side([overlay(evaluation, view), descriptors_to_rgb(evaluation.descriptors(view))]))
+    return jpeg_uri(
+        side_by_side([overlay(evaluation, view), descriptors_to_rgb(evaluation.descriptors(view))])
+    )
 
 
 def case_picture(evaluation: Evaluation, case: Case) -> str:
@@ -69,12 +76,14 @@ def crop(rgb: np.ndarray, centre: np.ndarray) -> np.ndarray:
 def crop_corner(image_size: tuple[int, ...], centre: np.ndarray) -> tuple[int, int]:
     """Upper left pixel (u, v) of a crop."""
     centre = np.nan_to_num(centre)
-    left, top = (int(np.clip(centre[i] - CROP_PX / 2, 0, max(image_size[1 - i] - CROP_PX, 0))) for i in (0, 1))
+    left, top = (
+        int(np.clip(centre[i] - CROP_PX / 2, 0, max(image_size[1 - i] - CROP_PX, 0))) for i in (0, 1)
+    )
     return left, top
 
 
 def match_picture(item: Answer) -> str:
-    """Queries on the left; on the right where they were found (dot), joined to where they should be (ring)."""
+    """Queries on the left; on the right, a dot where each was found, joined to the ring where it should be."""
     found: Found = item.mask
     chosen = np.linspace(0, len(found.uv) - 1, SHOWN_MATCHES).astype(int)
     left, right = item.pair.a.view.rgb(), item.pair.b.view.rgb()

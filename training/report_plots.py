@@ -19,16 +19,25 @@ from dense_descriptor_ros.training.evaluation import Evaluation
 
 COLOURS = ('#2a6fdb', '#e07b00', '#2a9d60', '#8e44ad', '#c0392b', '#555555')
 SCORE_BINS = 10
+NEVER = 1e9  # stands for an error that no threshold admits
+WIDTH_IN = 3.4
 STYLE = {
-    'font.size': 9, 'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True,
-    'grid.color': '#e6e6e6', 'legend.frameon': False, 'svg.hashsalt': 'report', 'axes.axisbelow': True,
+    'font.size': 9,
+    'axes.spines.top': False,
+    'axes.spines.right': False,
+    'axes.grid': True,
+    'grid.color': '#e6e6e6',
+    'legend.frameon': False,
+    'svg.hashsalt': 'report',
+    'axes.axisbelow': True,
 }
 
 
 def picture(columns: int, draw: Callable[[list[Axes]], None], height: float = 2.9) -> str:
     """Data URI of a row of plots that `draw` fills."""
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(1, columns, figsize=(3.4 * columns, height), squeeze=False, layout='constrained')
+        size = (WIDTH_IN * columns, height)
+        figure, axes = plt.subplots(1, columns, figsize=size, squeeze=False, layout='constrained')
         draw(list(axes[0]))
         return data_uri(figure)
 
@@ -69,7 +78,7 @@ def error_plot(evaluation: Evaluation) -> str:
             required = [outcome for outcome in evaluation.outcomes[part] if outcome.truth]
             for axis, name in zip(axes, ('origin_mm', 'axis_deg'), strict=True):
                 errors = np.array([getattr(outcome, name) for outcome in required])
-                cumulative(axis, np.nan_to_num(errors, nan=np.inf), colour, part)
+                cumulative(axis, np.nan_to_num(errors, nan=NEVER), colour, part)
         axes[0].set(xlabel='origin error (mm)', ylabel='share of required frames', xlim=(0, 60), ylim=(0, 1))
         axes[1].set(xlabel='axis error (degrees)', xlim=(0, 45), ylim=(0, 1))
         axes[0].axvline(RIGHT_MM, color='#999999', linestyle=':')
@@ -83,12 +92,21 @@ def error_histogram(evaluation: Evaluation) -> str:
     """Errors of the found frames, the last bin open."""
 
     def draw(axes: list[Axes]) -> None:
-        for axis, name, top, label in ((axes[0], 'origin_mm', 60, 'mm'), (axes[1], 'axis_deg', 180, 'degrees')):
-            values = [[getattr(o, name) for o in evaluation.outcomes[part] if o.truth and o.predicted]
-                      for part, _ in parts(evaluation)]
+        for axis, name, top, label in (
+            (axes[0], 'origin_mm', 60, 'mm'),
+            (axes[1], 'axis_deg', 180, 'degrees'),
+        ):
+            values = [
+                [getattr(o, name) for o in evaluation.outcomes[part] if o.truth and o.predicted]
+                for part, _ in parts(evaluation)
+            ]
             clipped = [np.minimum(v, top) for v in values]
-            axis.hist(clipped, bins=list(np.linspace(0, top, 13)), color=[c for _, c in parts(evaluation)],
-                      label=[part for part, _ in parts(evaluation)])
+            axis.hist(
+                clipped,
+                bins=list(np.linspace(0, top, 13)),
+                color=[c for _, c in parts(evaluation)],
+                label=[part for part, _ in parts(evaluation)],
+            )
             axis.set(xlabel=f'{name.split("_")[0]} error ({label})')
         axes[0].set_ylabel('found frames')
         axes[1].set_yscale('symlog', linthresh=10)
@@ -98,10 +116,12 @@ def error_histogram(evaluation: Evaluation) -> str:
 
 
 def cumulative(axis: Axes, values: np.ndarray, colour: str, label: str) -> None:
-    """Share of the values up to each one; infinite ones are never reached."""
+    """Share of the values up to each one."""
     ordered = np.sort(values)
     if len(ordered):
-        axis.step(ordered, np.arange(1, len(ordered) + 1) / len(ordered), where='post', color=colour, label=label)
+        axis.step(
+            ordered, np.arange(1, len(ordered) + 1) / len(ordered), where='post', color=colour, label=label
+        )
 
 
 def condition_plot(evaluation: Evaluation) -> str:
@@ -114,8 +134,8 @@ def condition_plot(evaluation: Evaluation) -> str:
             width = 0.8 / max(len(rows), 1)
             for index, (part, colour) in enumerate(parts(evaluation)):
                 heights = np.nan_to_num([rows[part][label]['acc_gt_20mm_10deg'] for label in labels])
-                axis.bar(np.arange(len(labels)) + (index - (len(rows) - 1) / 2) * width, heights, width,
-                         color=colour, label=part)
+                left = np.arange(len(labels)) + (index - (len(rows) - 1) / 2) * width
+                axis.bar(left, heights, width, color=colour, label=part)
             axis.set_xticks(np.arange(len(labels)), labels, fontsize=8)
             axis.set(title=condition.name, ylim=(0, 1))
         axes[0].set_ylabel('share right (20 mm, 10°)')
@@ -134,8 +154,9 @@ def reliability_plot(evaluation: Evaluation) -> str:
             curve = precision_recall(evaluation.truth, evaluation.predictions, part, RIGHT_MM, RIGHT_DEG)
             bins = np.clip(np.digitize(curve.scores, edges) - 1, 0, SCORE_BINS - 1)
             used = np.unique(bins)
-            axes[0].plot([curve.scores[bins == b].mean() for b in used], [curve.hits[bins == b].mean() for b in used],
-                         'o-', markersize=3, color=colour, label=part)
+            scores = [curve.scores[bins == b].mean() for b in used]
+            right = [curve.hits[bins == b].mean() for b in used]
+            axes[0].plot(scores, right, 'o-', markersize=3, color=colour, label=part)
             axes[1].hist(curve.scores, bins=list(edges), histtype='step', color=colour)
         axes[0].set(xlabel='score', ylabel='share right (20 mm, 10°)', xlim=(0, 1), ylim=(0, 1.02))
         axes[1].set(xlabel='score', ylabel='predictions', xlim=(0, 1))
@@ -151,12 +172,16 @@ def descriptor_plot(evaluation: Evaluation) -> str:
         for (name, answers), colour in zip(evaluation.answers.items(), COLOURS, strict=False):
             same = [pixel_errors(item, 'mask') for item in answers.same]
             across = [surface_errors_mm(item, 'mask') for item in answers.across]
-            for axis, errors in zip(axes, (same, across), strict=True):
-                cumulative(axis, np.concatenate([*errors, []]), colour, name)
-        axes[0].set(title='same mug, other view', xlabel='error (pixels)', ylabel='share of matches', xlim=(0, 50))
+            for axis, errors in zip(axes, (same, across), strict=False):
+                values = np.nan_to_num(np.concatenate([*errors, []]), posinf=NEVER)
+                cumulative(axis, values, colour, name)
+        axes[0].set(
+            title='same mug, other view', xlabel='error (pixels)', ylabel='share of matches', xlim=(0, 50)
+        )
         axes[1].set(title='another mug', xlabel='error on the mug (mm)', xlim=(0, 80))
-        for axis in axes:
+        for axis in axes[:2]:
             axis.set_ylim(0, 1)
-        axes[1].legend(loc='lower right', fontsize=8)
+        axes[2].axis('off')  # holds the legend, which would hide curves elsewhere
+        axes[2].legend(*axes[0].get_legend_handles_labels(), loc='center left')
 
-    return picture(2, draw)
+    return picture(3, draw)
