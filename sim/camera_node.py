@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import rclpy
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from dense_descriptor_ros.category import load_category
-from dense_descriptor_ros.errors import ConfigError, DenseDescriptorError
+from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.msg import AffordanceFrameArray
 from dense_descriptor_ros.ros.conversions import DEPTH_DTYPES, array_to_image
 from dense_descriptor_ros.ros.messages import affordance_frames
 from dense_descriptor_ros.ros.parameters import Applies, NodeSettings, declare, read, setting
+from dense_descriptor_ros.ros.run import run
 from dense_descriptor_ros.sim.camera import look_at
 from dense_descriptor_ros.sim.physics import settle
 from dense_descriptor_ros.sim.render import Rendering, SceneRenderer
@@ -149,21 +147,7 @@ def depth_image(header: Header, rendering: Rendering, encoding: str) -> Image:
 
 def main(args: list[str] | None = None) -> int:
     """Run the camera until it is told to stop; the exit status."""
-    rclpy.init(args=args)
-    node = None
-    try:
-        node = SimulatedCamera()
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except (DenseDescriptorError, ParameterException) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return run(SimulatedCamera, args=args)
 
 
 if __name__ == '__main__':

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 KINDS = ('c', 'd', 'ear', 'square', 'ring', 'strap')
-SIDES = 12
-RINGS = 28
+SIDES = 10
+RINGS = 26
 
 
 @dataclass(frozen=True)

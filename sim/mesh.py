@@ -108,10 +108,11 @@ def sweep(rings: np.ndarray, uv_box: tuple[float, float, float, float]) -> Mesh:
     return Mesh(np.concatenate([rings.reshape(-1, 3), caps]), faces, uv)
 
 
-def write_obj(path: Path, mesh: Mesh) -> None:
-    """Wavefront OBJ in metres with texture coordinates and smooth normals."""
+def write_obj(path: Path, mesh: Mesh, header: str = '') -> None:
+    """Wavefront OBJ in metres with texture coordinates and normals; the header names its material."""
     corners = np.repeat(mesh.faces.ravel() + 1, 3)
     path.write_text(''.join([
+        header,
         'v %.7f %.7f %.7f\n' * len(mesh.vertices) % tuple(mesh.vertices.ravel()),
         'vt %.5f %.5f\n' * len(mesh.uv) % tuple(mesh.uv.ravel()),
         'vn %.4f %.4f %.4f\n' * len(mesh.vertices) % tuple(mesh.normals.ravel()),

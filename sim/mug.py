@@ -85,7 +85,7 @@ def wall_x(body: VesselShape, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     return np.maximum(radius ** n - np.abs(y) ** n, 0) ** (1 / n)
 
 
-def build_mug(shape: MugShape, segments: int = 48) -> Mug:
+def build_mug(shape: MugShape, segments: int = 40) -> Mug:
     """Mesh and frames of a mug.
 
     Body and handle are two closed surfaces: the handle ends in the middle of the wall, so it overlaps the body

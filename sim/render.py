@@ -18,6 +18,10 @@ NEAR_M = 0.15
 """No nearer, since EGL's depth buffer has 16 bits in software."""
 FAR_M = 6.0
 BACKGROUND = -1
+LOADS_PER_SERVER = 24
+"""A server keeps the textures of every scene it has held (15 MB each) until it ends."""
+WARM_UPS = 2
+"""The EGL renderer's first two scenes come out with other shadows than the same scenes later on."""
 
 
 @dataclass(frozen=True)
@@ -48,39 +52,48 @@ class SceneRenderer:
     _names = itertools.count()
 
     def __init__(self, renderer: str = 'auto') -> None:
-        self._client, self._renderer = connect_renderer(renderer)
         self._name = renderer
+        self._client, self._renderer = connect_renderer(renderer)
         self._folder = tempfile.TemporaryDirectory(prefix='scene_')
         self._bodies: list[int] = []
         self._scene: Scene | None = None
+        self._loads = 0
 
     def load(self, scene: Scene) -> None:
         """Replace the loaded scene."""
-        if self._scene is not None:  # a server shows old textures on new bodies, even after resetSimulation
+        self._scene = scene
+        if self._loads == LOADS_PER_SERVER:
             self._disconnect()
             self._client, self._renderer = connect_renderer(self._name)
-        self._scene = scene
+            self._loads = 0
+        if self._loads == 0:
+            for _ in range(WARM_UPS):
+                self._fill(scene)
+                self.render(np.eye(4), np.diag([50.0, 50.0, 1.0]), 48, 64)
+        self._fill(scene)
+        self._loads += 1
+
+    def _fill(self, scene: Scene) -> None:
+        self._client.resetSimulation()
+        self._client.setPhysicsEngineParameter(enableFileCaching=0)
         for mesh, texture in room_surfaces(scene.room):
             self._add(mesh, texture, 0.0, np.eye(4))
         self._bodies = [self._add(o.mesh, o.texture, o.shine, o.T_world_object) for o in scene.objects]
 
     def _add(self, mesh: Mesh, texture: np.ndarray, shine: float, T_world_object: np.ndarray) -> int:
-        """Add a visual body. Its files get new names, since PyBullet caches meshes and textures by name."""
-        client = self._client
+        """Add a visual body. Its files get new names, since PyBullet keeps meshes and textures by their names."""
         stem = Path(self._folder.name) / f'{next(self._names):08d}'
-        mesh_path, texture_path = stem.with_suffix('.obj'), stem.with_suffix('.bmp')
-        write_obj(mesh_path, mesh)
-        cv2.imwrite(str(texture_path), texture[..., ::-1])
-        shape = client.createVisualShape(client.GEOM_MESH, fileName=str(mesh_path), specularColor=[shine] * 3)
+        files = [stem.with_suffix(suffix) for suffix in ('.bmp', '.mtl', '.obj')]
+        cv2.imwrite(str(files[0]), texture[..., ::-1])
+        files[1].write_text(f'newmtl surface\nKd 1 1 1\nmap_Kd {files[0].name}\n')
+        write_obj(files[2], mesh, f'mtllib {files[1].name}\nusemtl surface\n')
+        client = self._client
+        shape = client.createVisualShape(client.GEOM_MESH, fileName=str(files[2]), specularColor=[shine] * 3)
         body = client.createMultiBody(0, -1, shape)
-        client.changeVisualShape(
-            body, -1, textureUniqueId=client.loadTexture(str(texture_path)), rgbaColor=[1, 1, 1, 1],
-            specularColor=[shine] * 3,
-        )
         quaternion = rotation_to_quaternion(T_world_object[:3, :3])
         client.resetBasePositionAndOrientation(body, T_world_object[:3, 3], quaternion)
-        mesh_path.unlink()
-        texture_path.unlink()
+        for path in files:
+            path.unlink()
         return body
 
     def render(self, T_camera_world: np.ndarray, K: np.ndarray, height: int, width: int) -> Rendering:
@@ -92,7 +105,7 @@ class SceneRenderer:
             _, _, rgba, buffer, labels = self._client.getCameraImage(
                 width, height, viewMatrix=(np.diag([1.0, -1, -1, 1]) @ T_camera_world).T.ravel().tolist(),
                 projectionMatrix=projection_matrix(K, height, width).T.ravel().tolist(), renderer=self._renderer,
-                lightDirection=light.direction, lightColor=light.colour, lightDistance=3.0, shadow=int(light.shadow),
+                lightDirection=light.direction, lightColor=light.colour, lightDistance=3.0, shadow=1,
                 lightAmbientCoeff=light.ambient, lightDiffuseCoeff=light.diffuse, lightSpecularCoeff=light.specular,
             )
         buffer = np.reshape(buffer, (height, width)).astype(np.float64)

@@ -55,7 +55,6 @@ class Light:
     ambient: float
     diffuse: float
     specular: float
-    shadow: bool
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def sample_light(rng: np.random.Generator) -> Light:
     ambient = rng.uniform(0.35, 0.75)
     return Light(
         direction=tuple(map(float, direction)), colour=tuple(map(float, 1 - rng.uniform(0, 0.18, 3))), ambient=ambient,
-        diffuse=rng.uniform(0.35, 0.75), specular=rng.uniform(0, 0.6), shadow=bool(rng.random() < 0.85),
+        diffuse=rng.uniform(0.35, 0.75), specular=rng.uniform(0, 0.6),
     )
 
 

@@ -8,9 +8,9 @@ DISPARITY_STEP_PX = 1 / 8
 
 
 def noisy_rgb(rng: np.random.Generator, rgb: np.ndarray, largest_std: float) -> np.ndarray:
-    """(H, W, 3) uint8 with a random exposure, contrast and normal noise of at most `largest_std` of 255."""
+    """(H, W, 3) uint8 with a random exposure, contrast and normal grey noise of at most `largest_std` of 255."""
     curve = 255 * np.clip(np.linspace(0, 1, 256) ** rng.uniform(0.8, 1.25) * rng.uniform(0.85, 1.15), 0, 1)
-    noise = rng.standard_normal(rgb.shape, dtype=np.float32) * np.float32(rng.uniform(0, largest_std))
+    noise = rng.standard_normal((*rgb.shape[:2], 1), dtype=np.float32) * np.float32(rng.uniform(0, largest_std))
     return np.clip(curve.astype(np.float32)[rgb] + noise + 0.5, 0, 255).astype(np.uint8)
 
 

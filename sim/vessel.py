@@ -78,7 +78,7 @@ class VesselShape:
 def vessel_section(shape: VesselShape) -> tuple[np.ndarray, np.ndarray]:
     """Section (n, 2) for `revolve` with the base at z = 0, and its texture coordinate v (n,)."""
     h, wall, corner = shape.height_m, shape.wall_m, shape.corner_m
-    z_out = np.concatenate([corner * (1 - np.cos(np.linspace(0, np.pi / 2, 5))), np.linspace(corner, h - wall / 2, 12)[1:]])
+    z_out = np.concatenate([corner * (1 - np.cos(np.linspace(0, np.pi / 2, 4))), np.linspace(corner, h - wall / 2, 9)[1:]])
     r_out = shape.base_radius(z_out) + shape.lip_m * np.exp(-((z_out - h) / (1.2 * wall)) ** 2)
     foot_r = r_out[0] - 0.25 * wall
     foot = [[0, shape.foot_m], [0.8 * foot_r, shape.foot_m], [0.85 * foot_r, 0]] if shape.foot_m else [[0, 0]]
@@ -88,8 +88,8 @@ def vessel_section(shape: VesselShape) -> tuple[np.ndarray, np.ndarray]:
     lip = np.stack([centre + half * np.cos(lip_angle), h - wall / 2 + wall / 2 * np.sin(lip_angle)], 1)
     fillet = min(max(corner - wall, 0.0015), 0.3 * (h - shape.bottom_m))
     z_in = np.concatenate([
-        np.linspace(h - wall / 2, shape.bottom_m + fillet, 10),
-        shape.bottom_m + fillet * (1 - np.sin(np.linspace(0, np.pi / 2, 5)))[1:],
+        np.linspace(h - wall / 2, shape.bottom_m + fillet, 8),
+        shape.bottom_m + fillet * (1 - np.sin(np.linspace(0, np.pi / 2, 4)))[1:],
     ])
     down = np.clip(shape.bottom_m + fillet - z_in, 0, fillet)
     r_in = shape.outer_radius(z_in) - wall - (fillet - np.sqrt(fillet ** 2 - down ** 2))
@@ -107,7 +107,7 @@ def band(points: np.ndarray, low: float, high: float) -> np.ndarray:
     return low + margin + along / along[-1] * (high - low - 2 * margin)
 
 
-def build_vessel(shape: VesselShape, segments: int = 48) -> Mesh:
+def build_vessel(shape: VesselShape, segments: int = 40) -> Mesh:
     """Mesh of a vessel that stands on z = 0."""
     section, v = vessel_section(shape)
     return revolve(section, v, segments, shape.squareness)
