@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 
-from dense_descriptor_ros.ros.drops import Drop, ReportDrop
+from dense_descriptor_ros.ros.drops import Drop
+from dense_descriptor_ros.ros.frame_statistics import Statistics
+from dense_descriptor_ros.ros.reporter import Reporter
 from dense_descriptor_ros.ros.sync import Stream, Synchroniser
 from dense_descriptor_ros.ros.watchdog import explain_silence
 
@@ -36,14 +39,14 @@ class Inputs:
     """The subscriptions of an active node: pairs image and depth, adds the newest camera_info, hands them on."""
 
     def __init__(self, node: LifecycleNode, slop_s: Callable[[], float], submit: Callable[[RawFrame], None],
-                 report: ReportDrop, received: Callable[[str], None]) -> None:
+                 reporter: Reporter, statistics: Statistics) -> None:
         self._node = node
         self._slop_s = slop_s
         self._submit = submit
-        self._report = report
-        self._received = received
+        self._reporter = reporter
+        self._statistics = statistics
         self._camera_info: CameraInfo | None = None
-        self._synchroniser: Synchroniser[Image] = Synchroniser(report)
+        self._synchroniser: Synchroniser[Image] = Synchroniser(reporter.drop)
         self._last_s = dict.fromkeys(('image', 'depth', 'camera_info', 'pair'), time.monotonic())
         self._subscriptions: dict[str, Subscription] = {
             'image': self._subscribe(Image, 'image', partial(self._on_image, Stream.IMAGE)),
@@ -74,7 +77,14 @@ class Inputs:
     def _subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None]) -> Subscription:
         return self._node.create_subscription(
             message_type, topic, callback, sensor_data_qos(),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=partial(self._on_incompatible_qos, topic)))
+
+    def _on_incompatible_qos(self, topic: str, event: QoSRequestedIncompatibleQoSInfo) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        name = self._node.resolve_topic_name(topic)
+        self._reporter.silence(topic, f'nothing on {name} from a publisher whose {policy} does not match: set '
+                               f'qos_overrides.{name}.subscription.{policy.lower()}')
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._note('camera_info')
@@ -88,11 +98,10 @@ class Inputs:
             return
         self._last_s['pair'] = time.monotonic()
         if self._camera_info is None:
-            self._report(Drop.CAMERA_INFO_MISSING, 'no camera_info yet: publish the calibration on the same rate or '
-                         'before the images')
+            self._reporter.drop(Drop.CAMERA_INFO_MISSING, 'no camera_info yet: publish the calibration with the images')
             return
         self._submit(RawFrame(*pair, self._camera_info))
 
     def _note(self, topic: str) -> None:
         self._last_s[topic] = time.monotonic()
-        self._received(topic)
+        self._statistics.received(topic)

@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_msgs.msg import Header
@@ -28,6 +25,7 @@ from dense_descriptor_ros.ros.inputs import Inputs, RawFrame
 from dense_descriptor_ros.ros.outputs import Outputs
 from dense_descriptor_ros.ros.pipeline import PerceptionEngine, Pipeline
 from dense_descriptor_ros.ros.reporter import Reporter
+from dense_descriptor_ros.ros.run import run
 from dense_descriptor_ros.ros.settings import PerceptionSettings, check_change
 from dense_descriptor_ros.ros.worker import Worker
 
@@ -134,7 +132,7 @@ class PerceptionNode(LifecycleNode):
                             self._reporter)
         self._worker = Worker(pipeline.process, lambda: self._reporter.drop(Drop.SUPERSEDED))
         self._inputs = Inputs(self, slop_s=lambda: self._settings().sync_slop_s, submit=self._worker.submit,
-                              report=self._reporter.drop, received=self.statistics.received)
+                              reporter=self._reporter, statistics=self.statistics)
 
     def _deactivate(self) -> None:
         if self._inputs is not None:
@@ -177,25 +175,16 @@ def warm_up(engine: PerceptionEngine) -> None:
     engine.infer(np.zeros((height, width, 3), np.uint8), np.ones((height, width), np.float32), K)
 
 
+def start(node: PerceptionNode) -> None:
+    """Bring the node to active if it is to start itself."""
+    if node.get_parameter('autostart').value:
+        node.start()
+    node.get_logger().info(f'ready, {node.state}')
+
+
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop; the exit status."""
-    rclpy.init(args=args)
-    node = None
-    try:
-        node = PerceptionNode()
-        if node.get_parameter('autostart').value:
-            node.start()
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except (DenseDescriptorError, ParameterException) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return run(PerceptionNode, start, args)
 
 
 if __name__ == '__main__':

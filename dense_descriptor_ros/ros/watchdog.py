@@ -17,10 +17,10 @@ def explain_silence(node: Node, subscription: Subscription) -> str:
             return (f'nothing on {topic}: {publisher.node_name} publishes {publisher.topic_type} there, '
                     f'expected {wanted}; remap the topic')
         compatibility, reason = qos_check_compatible(publisher.qos_profile, subscription.qos_profile)
-        if compatibility is QoSCompatibility.ERROR:
+        if compatibility == QoSCompatibility.ERROR:
             return (f'nothing on {topic}: the QoS of {publisher.node_name} does not match ({reason.strip(" ;")}); set '
                     f'qos_overrides.{topic}.subscription.*')
-    return f'nothing on {topic}: it has {len(publishers)} matching publisher(s) that send(s) nothing; check the camera'
+    return f'nothing on {topic}: its {len(publishers)} publisher(s) match but send nothing; check the camera'
 
 
 def type_name(message_type: type) -> str:

@@ -1,0 +1,37 @@
+"""The node as a process: how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+NODE = [sys.executable, '-m', 'dense_descriptor_ros.ros.node']
+
+
+def test_bad_parameter_is_one_line_and_status_1() -> None:
+    result = subprocess.run([*NODE, '--ros-args', '-p', 'score_threshold:=2.0'], capture_output=True, text=True,
+                            timeout=60)
+    assert result.returncode == 1
+    assert result.stderr.startswith('error: ') and 'score_threshold' in result.stderr
+    assert 'Traceback' not in result.stderr
+
+
+def test_autostart_without_checkpoint_is_an_error() -> None:
+    arguments = ['--ros-args', '-p', 'autostart:=true', '-p', 'model_path:=/no/such.safetensors']
+    result = subprocess.run([*NODE, *arguments], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1
+    assert 'error: /no/such.safetensors: no such checkpoint' in result.stderr
+    assert 'Traceback' not in result.stderr
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
+    with subprocess.Popen(NODE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env={**os.environ, 'RCUTILS_LOGGING_BUFFERED_STREAM': '0'}) as process:
+        assert process.stdout is not None
+        assert 'unconfigured' in process.stdout.readline()
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 0
+        assert process.stdout.read() == ''
