@@ -6,7 +6,7 @@ Across instances: distance on the target mug from the found to the corresponding
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -21,6 +21,7 @@ from dense_descriptor_ros.training.descriptor_pairs import (
     SameInstancePair,
 )
 
+Pair = TypeVar('Pair', SameInstancePair, AcrossPair)
 DescriptorSource = Callable[[View], np.ndarray]
 """Descriptor image (D, h, w) of a view."""
 SIDE_DEG = (30.0, 150.0)
@@ -39,20 +40,20 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Generic[Pair]):
     """What a descriptor answered to one pair."""
 
-    pair: SameInstancePair | AcrossPair
+    pair: Pair
     full: Found
     mask: Found
 
 
-def answer(pairs: list[Any], source: DescriptorSource, name: str) -> list[Answer]:
+def answer(pairs: list[Pair], source: DescriptorSource, name: str) -> list[Answer[Pair]]:
     """Nearest neighbours for every pair, with a progress bar."""
     return [answer_pair(pair, source) for pair in tqdm(pairs, desc=name, unit='pair')]
 
 
-def answer_pair(pair: SameInstancePair | AcrossPair, source: DescriptorSource) -> Answer:
+def answer_pair(pair: Pair, source: DescriptorSource) -> Answer[Pair]:
     """Nearest neighbours of the queries of one pair."""
     query = sample(source(pair.a.view), pair.uv_a, pair.a.image_size)
     target = source(pair.b.view)
@@ -79,7 +80,7 @@ def nearest(
     return Found(pixels[similarity.argmax(0)], closer)
 
 
-def same_instance_metrics(answers: list[Answer]) -> dict[str, Any]:
+def same_instance_metrics(answers: list[Answer[SameInstancePair]]) -> dict[str, Any]:
     """Figures over all pairs, over the full image and within the mask."""
     result: dict[str, Any] = {'pairs': len(answers)}
     for where in ('full', 'mask') if answers else ():
@@ -96,12 +97,12 @@ def same_instance_metrics(answers: list[Answer]) -> dict[str, Any]:
     return result
 
 
-def pixel_errors(item: Answer, where: str) -> np.ndarray:
+def pixel_errors(item: Answer[Any], where: str) -> np.ndarray:
     """(N,) distances in pixels from the found to the true pixels."""
     return np.linalg.norm(getattr(item, where).uv - item.pair.uv_b, axis=1)
 
 
-def across_instances_metrics(answers: list[Answer]) -> dict[str, Any]:
+def across_instances_metrics(answers: list[Answer[AcrossPair]]) -> dict[str, Any]:
     """Figures over all pairs, over the full image and within the mask."""
     result: dict[str, Any] = {'pairs': len(answers)}
     for where in ('full', 'mask') if answers else ():
@@ -122,25 +123,25 @@ def across_instances_metrics(answers: list[Answer]) -> dict[str, Any]:
     return result
 
 
-def found_points_mm(item: Answer, where: str) -> np.ndarray:
+def found_points_mm(item: Answer[AcrossPair], where: str) -> np.ndarray:
     """(N, 3) found points in the target's object frame, NaN where there is no depth."""
     return item.pair.b.object_points_mm(item.pair.index_b, getattr(item, where).uv)
 
 
-def surface_errors_mm(item: Answer, where: str) -> np.ndarray:
+def surface_errors_mm(item: Answer[AcrossPair], where: str) -> np.ndarray:
     """(N,) distances from the found to the corresponding points; inf without depth."""
     error = np.linalg.norm(found_points_mm(item, where) - item.pair.points_b_mm, axis=1)
     return np.where(np.isnan(error), np.inf, error)
 
 
-def handle_agrees(item: Answer) -> np.ndarray:
+def handle_agrees(item: Answer[AcrossPair]) -> np.ndarray:
     """(N,) bool: found and corresponding point are both on the handle, or neither is."""
     x_mm = found_points_mm(item, 'mask')[:, 0]
     handle_from_mm = item.pair.b.model(item.pair.index_b).handle_x_min_m / MM
     return (x_mm > handle_from_mm) == (item.pair.part_b == HANDLE)
 
 
-def mirrored(item: Answer) -> np.ndarray:
+def mirrored(item: Answer[AcrossPair]) -> np.ndarray:
     """(M,) bool for the queries on the outer sides: found at the azimuth's mirror image."""
     azimuth = np.arctan2(item.pair.points_b_mm[:, 1], item.pair.points_b_mm[:, 0])
     low, high = np.radians(SIDE_DEG)

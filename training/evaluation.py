@@ -23,6 +23,8 @@ from dense_descriptor_ros.training.descriptor_metrics import (
     same_instance_metrics,
 )
 from dense_descriptor_ros.training.descriptor_pairs import (
+    AcrossPair,
+    SameInstancePair,
     draw_across_instances,
     draw_same_instance,
     mug_views,
@@ -67,8 +69,8 @@ class EvaluateConfig:
 class DescriptorAnswers:
     """What one kind of descriptor answered to the two questions."""
 
-    same: list[Answer]
-    across: list[Answer]
+    same: list[Answer[SameInstancePair]]
+    across: list[Answer[AcrossPair]]
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def evaluate(
     predictions, times_s = parse_predictions(contents)
     truth = load_truth(dataset)
     by_part = {part: outcomes(truth, predictions, part) for part in part_names(truth)}
-    sources = {TRAINED: partial(stored_descriptors, config.folder), **baselines}
+    sources: dict[str, DescriptorSource] = {TRAINED: partial(stored_descriptors, config.folder), **baselines}
     answers, descriptor_figures = measure_descriptors(dataset, config, sources)
     metrics = {
         'data': str(config.data),

@@ -116,8 +116,8 @@ def scenes(evaluation: Evaluation) -> str:
     ]
     return (
         '<h2>What it sees</h2><p>Images at even steps through the split, with <span class="true">true</span> '
-        'and <span class="predicted">predicted</span> axes from their keypoints, beside the descriptors in fixed '
-        f'colours.</p><div class="wide">{"".join(pictures)}</div>'
+        'and <span class="predicted">predicted</span> axes from their keypoints, beside the descriptors in '
+        f'fixed colours.</p><div class="wide">{"".join(pictures)}</div>'
     )
 
 
@@ -194,7 +194,9 @@ def descriptors(evaluation: Evaluation) -> str:
     )
 
 
-def quartiles(answers: list[Answer], error: Callable[[Answer], float]) -> list[tuple[str, float, Answer]]:
+def quartiles(
+    answers: list[Answer[Any]], error: Callable[[Answer[Any]], float]
+) -> list[tuple[str, float, Answer[Any]]]:
     """A good, a typical and a bad pair with their errors."""
     ranked = sorted(((error(item), i) for i, item in enumerate(answers)))
     if not ranked:

@@ -1,6 +1,7 @@
 """The report's photographs: overlays of true and predicted frames, and descriptor matches."""
 
 import base64
+from typing import Any
 
 import cv2
 import numpy as np
@@ -82,8 +83,8 @@ def crop_corner(image_size: tuple[int, ...], centre: np.ndarray) -> tuple[int, i
     return left, top
 
 
-def match_picture(item: Answer) -> str:
-    """Queries on the left; on the right, a dot where each was found, joined to the ring where it should be."""
+def match_picture(item: Answer[Any]) -> str:
+    """Queries left; right a dot where each was found, joined to the ring where it should be."""
     found: Found = item.mask
     chosen = np.linspace(0, len(found.uv) - 1, SHOWN_MATCHES).astype(int)
     left, right = item.pair.a.view.rgb(), item.pair.b.view.rgb()

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib
 
@@ -21,7 +22,7 @@ COLOURS = ('#2a6fdb', '#e07b00', '#2a9d60', '#8e44ad', '#c0392b', '#555555')
 SCORE_BINS = 10
 NEVER = 1e9  # stands for an error that no threshold admits
 WIDTH_IN = 3.4
-STYLE = {
+STYLE: dict[Any, Any] = {
     'font.size': 9,
     'axes.spines.top': False,
     'axes.spines.right': False,
