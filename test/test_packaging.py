@@ -4,6 +4,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 import xml.etree.ElementTree as ElementTree
 from importlib import metadata
 from pathlib import Path
@@ -88,6 +89,13 @@ def test_imports_come_from_the_checkout_wherever_python_starts(folder: str, tmp_
 @pytest.mark.parametrize('name', ['categories/mug.yaml', 'checkpoints/mug.safetensors'])
 def test_package_data_is_there(name: str) -> None:
     assert (ROOT / PACKAGE / name).stat().st_size > 0
+
+
+def test_pip_installs_every_data_file() -> None:
+    settings = tomllib.loads((ROOT / 'pyproject.toml').read_text())['tool']['setuptools']
+    installed = {'.py', '.pyc', *(Path(pattern).suffix for pattern in settings['package-data']['*'])}
+    files = [path for folder in (PACKAGE, 'sim', 'training') for path in (ROOT / folder).rglob('*')]
+    assert not [path for path in files if path.is_file() and path.suffix not in installed]
 
 
 @pytest.mark.parametrize('entry', metadata.distribution(PACKAGE).entry_points, ids=lambda entry: entry.name)
