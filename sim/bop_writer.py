@@ -5,15 +5,18 @@ Format: https://github.com/thodan/bop_toolkit/blob/master/docs/bop_datasets_form
 
 import shutil
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.spatial import ConvexHull
+from scipy.spatial.distance import pdist
 
 from dense_descriptor_ros.bop import read_json
 from dense_descriptor_ros.files import write_atomically, write_image, write_json
 from dense_descriptor_ros.geometry import apply
-from dense_descriptor_ros.sim.mesh import ply_bytes
+from dense_descriptor_ros.sim.mesh import write_ply
 from dense_descriptor_ros.sim.mug import Mug
 from dense_descriptor_ros.sim.raster import rasterise
 from dense_descriptor_ros.sim.scene import Scene
@@ -27,13 +30,18 @@ SCENE_MODELS = 'scene_models.json'
 
 
 def scene_folder(out: Path, split: str, scene_id: int) -> Path:
+    """Where a finished scene lies."""
     return out / split / f'{scene_id:06d}'
 
 
 def write_scene(
-    rng: np.random.Generator, out: Path, settings: SceneSettings, scene_id: int, scene: Scene, views: Iterable[SceneView]
+    rng: np.random.Generator, out: Path, settings: SceneSettings, scene_id: int, scene: Scene,
+    views: Iterable[SceneView],
 ) -> None:
-    """Write models and images of a scene; its folder appears when it is complete."""
+    """Write models and images of a scene; its folder appears when it is complete.
+
+    `views` is consumed one at a time and may draw from the same `rng`, which adds the sensors' noise.
+    """
     folder = scene_folder(out, settings.split, scene_id)
     temporary = folder.with_name(f'.{folder.name}')
     shutil.rmtree(temporary, ignore_errors=True)
@@ -52,7 +60,7 @@ def write_scene(
             ]
         for name, value in index.items():
             write_json(temporary / f'{name}.json', value)
-        write_models(out, temporary, [scene.objects[k].mug for k in scene.mugs], ids)
+        write_models(out, temporary, [item.mug for item in scene.objects if item.mug], ids)
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -77,6 +85,7 @@ def depth_units(depth_m: np.ndarray) -> np.ndarray:
 
 
 def camera_entry(view: SceneView) -> dict[str, Any]:
+    """Entry of `scene_camera.json`."""
     return {
         'cam_K': view.K.ravel().tolist(),
         'depth_scale': DEPTH_UNIT_MM,
@@ -86,6 +95,7 @@ def camera_entry(view: SceneView) -> dict[str, Any]:
 
 
 def pose_entry(T_camera_object: np.ndarray, obj_id: int) -> dict[str, Any]:
+    """Entry of `scene_gt.json`."""
     return {
         'cam_R_m2c': T_camera_object[:3, :3].ravel().tolist(),
         'cam_t_m2c': (T_camera_object[:3, 3] * MM).tolist(),
@@ -93,8 +103,10 @@ def pose_entry(T_camera_object: np.ndarray, obj_id: int) -> dict[str, Any]:
     }
 
 
-def write_masks(folder: Path, im_id: int, number: int, view: SceneView, scene: Scene, index: int) -> dict[str, Any]:
-    """Whole and visible silhouette of one mug; returns its entry in `scene_gt_info.json`."""
+def write_masks(
+    folder: Path, im_id: int, number: int, view: SceneView, scene: Scene, index: int
+) -> dict[str, Any]:
+    """Whole and visible silhouette of object `index`, mug `number`, and its entry of `scene_gt_info.json`."""
     visible = view.rendering.instances == index
     item = scene.objects[index]
     positions, faces = item.mesh.welded_faces
@@ -127,22 +139,19 @@ def write_models(out: Path, folder: Path, mugs: list[Mug], ids: list[int]) -> No
     """A PLY for each mug, and their entries in the scene's folder, where `write_model_index` finds them."""
     entries = {}
     for mug, obj_id in zip(mugs, ids, strict=True):
-        ply = ply_bytes(mug.mesh)
-        write_atomically(out / 'models' / f'obj_{obj_id:06d}.ply', lambda path, ply=ply: path.write_bytes(ply))
+        write_atomically(out / 'models' / f'obj_{obj_id:06d}.ply', partial(write_ply, mug.mesh))
         entries[str(obj_id)] = {'info': model_info(mug), 'acf': model_acf(mug)}
     write_json(folder / SCENE_MODELS, entries)
 
 
 def diameter_m(mug: Mug) -> float:
     """Largest distance between two vertices."""
-    from scipy.spatial import ConvexHull
-    from scipy.spatial.distance import pdist
-
     vertices = mug.mesh.welded_faces[0]
     return float(pdist(vertices[ConvexHull(vertices).vertices]).max())
 
 
 def model_info(mug: Mug) -> dict[str, float]:
+    """Entry of `models_info.json`."""
     low, size = mug.mesh.vertices.min(0) * MM, np.ptp(mug.mesh.vertices, axis=0) * MM
     return {
         'diameter': diameter_m(mug) * MM,
@@ -152,6 +161,7 @@ def model_info(mug: Mug) -> dict[str, float]:
 
 
 def model_acf(mug: Mug) -> dict[str, Any]:
+    """Entry of `models_acf.json`."""
     body = mug.shape.body
     return {
         'category': 'mug',
@@ -173,4 +183,5 @@ def write_model_index(out: Path) -> None:
         for path in sorted((out / split).glob(f'[0-9]*/{SCENE_MODELS}')):
             entries.update(read_json(path))
     for name in ('info', 'acf'):
-        write_json(out / 'models' / f'models_{name}.json', {key: entry[name] for key, entry in entries.items()})
+        index = {key: entry[name] for key, entry in entries.items()}
+        write_json(out / 'models' / f'models_{name}.json', index)

@@ -33,6 +33,8 @@ with silenced():
     import pybullet
     from pybullet_utils.bullet_client import BulletClient
 
+__all__ = ['RENDERERS', 'BulletClient', 'connect', 'connect_renderer', 'silenced', 'working_renderer']
+
 
 def connect() -> BulletClient:
     """A new physics server in this process."""
@@ -62,7 +64,9 @@ def connect_renderer(renderer: str) -> tuple[BulletClient, int]:
     if started:
         return client, pybullet.ER_BULLET_HARDWARE_OPENGL
     if renderer == 'egl':
-        raise ConfigError('renderer=egl does not start: install libegl1 and libgl1-mesa-dri, or use renderer=tiny')
+        raise ConfigError(
+            'renderer=egl does not start: install libegl1 and libgl1-mesa-dri, or use renderer=tiny'
+        )
     return client, pybullet.ER_TINY_RENDERER
 
 

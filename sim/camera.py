@@ -3,7 +3,7 @@
 import numpy as np
 
 from dense_descriptor_ros.geometry import transform
-from dense_descriptor_ros.sim.scene import rotation_about
+from dense_descriptor_ros.sim.scene import direction, rotation_about
 
 DISTANCE_M = (0.4, 1.3)
 ELEVATION_DEG = (15.0, 80.0)
@@ -35,5 +35,5 @@ def sample_camera(rng: np.random.Generator, centre: np.ndarray) -> np.ndarray:
     distance = rng.uniform(*DISTANCE_M)
     azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(*ELEVATION_DEG))
     target = centre + rng.normal(0, 0.04, 3) * [1, 1, 0.5]
-    offset = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
-    return look_at(target + distance * offset, target, np.radians(rng.uniform(-ROLL_DEG, ROLL_DEG)))
+    eye = target + distance * direction(azimuth, elevation)
+    return look_at(eye, target, np.radians(rng.uniform(-ROLL_DEG, ROLL_DEG)))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dense_descriptor_ros.sim.mesh import Mesh, merge, revolve, sweep
+from dense_descriptor_ros.sim.mesh import Mesh, box_mesh, length_along, merge, revolve, sweep
 from dense_descriptor_ros.sim.mug import sample_body
 from dense_descriptor_ros.sim.vessel import VesselShape, build_vessel
 
@@ -30,9 +30,15 @@ def cup(rng: np.random.Generator) -> Solid:
     return centred('cup', build_vessel(sample_body(rng)))
 
 
-def vessel(rng: np.random.Generator, kind: str, radius: tuple[float, float], height: tuple[float, float], profiles: list[str]) -> Solid:
+Range = tuple[float, float]
+
+
+def vessel(
+    rng: np.random.Generator, kind: str, radius_m: Range, height_m: Range, profiles: list[str]
+) -> Solid:
+    """An open vessel of other proportions than a mug's."""
     shape = VesselShape(
-        profile=str(rng.choice(profiles)), height_m=rng.uniform(*height), radius_m=rng.uniform(*radius),
+        profile=str(rng.choice(profiles)), height_m=rng.uniform(*height_m), radius_m=rng.uniform(*radius_m),
         amount=rng.uniform(0.08, 0.3), wall_m=rng.uniform(0.002, 0.005), bottom_m=rng.uniform(0.003, 0.006),
         corner_m=rng.uniform(0.002, 0.01), foot_m=0.0, lip_m=0.0, squareness=2.0,
     )
@@ -40,61 +46,58 @@ def vessel(rng: np.random.Generator, kind: str, radius: tuple[float, float], hei
 
 
 def tumbler(rng: np.random.Generator) -> Solid:
+    """Tall and slim."""
     return vessel(rng, 'tumbler', (0.028, 0.042), (0.11, 0.17), ['taper', 'cylinder', 'bell'])
 
 
 def bowl(rng: np.random.Generator) -> Solid:
+    """Wide and low."""
     return vessel(rng, 'bowl', (0.06, 0.10), (0.04, 0.08), ['round', 'taper'])
 
 
 def plate(rng: np.random.Generator) -> Solid:
+    """Wide and flat."""
     return vessel(rng, 'plate', (0.08, 0.13), (0.016, 0.026), ['round', 'taper'])
 
 
 def solid_of_revolution(section: list[list[float]], segments: int = 40, squareness: float = 2.0) -> Mesh:
+    """Closed body of a section, radius and height in metres from the bottom's centre to the top's."""
     points = np.array(section)
-    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    along = length_along(points)
     return revolve(points, 0.02 + 0.96 * along / along[-1], segments, squareness)
 
 
 def bevelled(radius: float, low: float, high: float, edge: float = 0.003) -> list[list[float]]:
     """Section of a closed cylinder."""
-    return [
-        [0, low], [radius - edge, low], [radius - 0.3 * edge, low + 0.3 * edge], [radius, low + edge],
-        [radius, high - edge], [radius - 0.3 * edge, high - 0.3 * edge], [radius - edge, high], [0, high],
-    ]
+    inset = 0.3 * edge
+    lower = [[0, low], [radius - edge, low], [radius - inset, low + inset], [radius, low + edge]]
+    upper = [[radius, high - edge], [radius - inset, high - inset], [radius - edge, high], [0, high]]
+    return lower + upper
 
 
 def can(rng: np.random.Generator) -> Solid:
+    """Closed cylinder."""
     return centred('can', solid_of_revolution(bevelled(rng.uniform(0.025, 0.05), 0, rng.uniform(0.05, 0.16))))
 
 
 def bottle(rng: np.random.Generator) -> Solid:
+    """Closed, with a shoulder and a neck."""
     radius, height = rng.uniform(0.025, 0.045), rng.uniform(0.15, 0.26)
     neck, shoulder = rng.uniform(0.25, 0.5) * radius, rng.uniform(0.5, 0.75) * height
     s = np.linspace(0, np.pi, 9)
-    slope = np.stack([neck + (radius - neck) * (1 + np.cos(s)) / 2, shoulder + 0.18 * height * s / np.pi], 1).tolist()
-    section = [*bevelled(radius, 0, shoulder)[:4], *slope, *bevelled(neck, shoulder, height)[4:]]
+    slope = np.stack([neck + (radius - neck) * (1 + np.cos(s)) / 2, shoulder + 0.18 * height * s / np.pi], 1)
+    section = [*bevelled(radius, 0, shoulder)[:4], *slope.tolist(), *bevelled(neck, shoulder, height)[4:]]
     return centred('bottle', solid_of_revolution(section, squareness=rng.choice([2.0, 2.0, 4.0])))
 
 
 def box(rng: np.random.Generator) -> Solid:
+    """Cuboid that shows the whole texture on each side."""
     half = rng.uniform(0.02, 0.09, 3) * [1, 0.7, 1]
-    corners, uv, faces = [], [], []
-    for axis in range(3):
-        for sign in (-1.0, 1.0):
-            b, c = (axis + 1) % 3, (axis + 2) % 3
-            square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], float)
-            face = np.empty((4, 3))
-            face[:, axis], face[:, b], face[:, c] = sign * half[axis], square[:, 0] * half[b], square[:, 1] * half[c]
-            faces += [np.array([[0, 1, 2], [0, 2, 3]])[:, ::int(sign)] + 4 * len(corners)]
-            corners.append(face)
-            uv.append(square / 2 + 0.5)
-    mesh = Mesh(np.concatenate(corners) + 0.0, np.concatenate(faces), np.concatenate(uv))
-    return centred('box', mesh)
+    return centred('box', box_mesh(-half, half))
 
 
 def ball(rng: np.random.Generator) -> Solid:
+    """Sphere."""
     radius = rng.uniform(0.02, 0.05)
     a = np.linspace(-np.pi / 2, np.pi / 2, 21)
     section = np.stack([radius * np.cos(a), radius * np.sin(a)], 1)
@@ -103,13 +106,14 @@ def ball(rng: np.random.Generator) -> Solid:
 
 
 def tube(points: np.ndarray, radius: float, flat: float = 1.0) -> Mesh:
-    """Round bar along points (n, 3) in the x-z plane."""
+    """Bar along points (n, 3) in the x-z plane, `flat` times as wide as it is thick."""
     tangent = np.gradient(points, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     normal = np.stack([-tangent[:, 2], np.zeros(len(points)), tangent[:, 0]], 1)
     angle = -np.arange(12) * (2 * np.pi / 12)
-    ring = radius * (np.cos(angle)[:, None] * normal[:, None] + flat * np.sin(angle)[:, None] * np.array([0, 1.0, 0]))
-    return sweep(points[:, None] + ring, (0, 0.02, 1, 0.98))
+    across = np.array([0, flat, 0])
+    ring = np.cos(angle)[:, None] * normal[:, None] + np.sin(angle)[:, None] * across
+    return sweep(points[:, None] + radius * ring, (0, 0.02, 1, 0.98))
 
 
 def pan(rng: np.random.Generator) -> Solid:
@@ -143,7 +147,10 @@ def teapot(rng: np.random.Generator) -> Solid:
     return centred('teapot', body, tube(spout, 0.011), tube(grip, rng.uniform(0.004, 0.007), 1.4))
 
 
-KINDS = {cup: 0.2, tumbler: 0.1, bowl: 0.1, plate: 0.06, bottle: 0.12, can: 0.11, box: 0.13, ball: 0.05, pan: 0.07, teapot: 0.06}
+KINDS = {
+    cup: 0.2, tumbler: 0.1, bowl: 0.1, plate: 0.06, bottle: 0.12, can: 0.11, box: 0.13, ball: 0.05, pan: 0.07,
+    teapot: 0.06,
+}
 
 
 def sample_distractor(rng: np.random.Generator) -> Solid:

@@ -2,7 +2,7 @@
 
     python sim/generate.py out=data/mugs scenes=200 views=6 workers=2 seed=0
 
-Settings and their meanings are in `config/generate.yaml`. A run that was stopped goes on when the same command is
+`config/generate.yaml` says what each setting means. A run that was stopped goes on when the same command is
 given again; the data depend on the seed and the settings, not on the number of workers.
 """
 
@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from multiprocessing.util import Finalize
 from pathlib import Path
+from typing import Any
 
 import cv2
 import hydra
@@ -46,7 +48,8 @@ def generate(out: Path, scenes: int, workers: int, settings: SceneSettings) -> N
     settings = replace(settings, renderer=working_renderer(settings.renderer))
     claim(out, settings)
     missing = [k for k in range(scenes) if not scene_folder(out, settings.split, k).is_dir()]
-    with tqdm(total=scenes, initial=scenes - len(missing), unit='scene', desc=f'{out}/{settings.split}') as bar:
+    title = f'{out}/{settings.split}'
+    with tqdm(total=scenes, initial=scenes - len(missing), unit='scene', desc=title) as bar:
         for _ in run_all(out, missing, workers, settings):
             bar.update()
     write_model_index(out)
@@ -64,8 +67,8 @@ def claim(out: Path, settings: SceneSettings) -> None:
         found = read_json(path)
         differing = [key for key in sorted({*found, *wanted}) if found.get(key) != wanted.get(key)]
         if differing:
-            changes = ', '.join(f'{key}={found.get(key)!r} there, {wanted.get(key)!r} now' for key in differing)
-            raise ConfigError(f'{path.parent} was made with other settings: {changes}. Use another out= or the same settings')
+            changes = ', '.join(f'{key} was {found.get(key)!r}, now {wanted.get(key)!r}' for key in differing)
+            raise ConfigError(f'{path.parent} was made with other settings: {changes}. Use those or another out')
     else:
         write_json(path, wanted, indent=1)
 
@@ -84,7 +87,8 @@ def run_all(out: Path, scene_ids: list[int], workers: int, settings: SceneSettin
             for future in as_completed(futures):
                 yield future.result()
         except BrokenProcessPool as error:
-            raise DenseDescriptorError('a worker was killed, perhaps for want of memory: run the command again') from error
+            message = 'a worker was killed, perhaps for want of memory: run the command again'
+            raise DenseDescriptorError(message) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -95,6 +99,7 @@ def prepare(renderer: str) -> None:
     os.environ['LP_NUM_THREADS'] = '1'  # threads of Mesa's software OpenGL
     cv2.setNumThreads(1)
     _renderer = SceneRenderer(renderer)
+    Finalize(None, _renderer.close, exitpriority=0)
 
 
 def run_scene(out: Path, scene_id: int, settings: SceneSettings) -> int:
@@ -108,7 +113,8 @@ def run_scene(out: Path, scene_id: int, settings: SceneSettings) -> int:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise DenseDescriptorError(f'scene {scene_id}: {error}') from error
-        raise DenseDescriptorError(f'the disk of {out} is full: free some space and run the command again') from error
+        message = f'the disk of {out} is full: free some space and run the command again'
+        raise DenseDescriptorError(message) from error
     return scene_id
 
 
@@ -116,7 +122,7 @@ def run_scene(out: Path, scene_id: int, settings: SceneSettings) -> int:
 def main(config: DictConfig) -> None:
     """Entry point; see the module's docstring."""
     try:
-        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         out, scenes, workers = (values.pop(key) for key in ('out', 'scenes', 'workers'))
         generate(Path(out), scenes, workers, SceneSettings.from_dict(values))
     except (DenseDescriptorError, OmegaConfBaseException) as error:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dense_descriptor_ros.sim.mesh import length_along
+
 KINDS = ('c', 'd', 'ear', 'square', 'ring', 'strap')
 SIDES = 10
 RINGS = 26
@@ -31,35 +33,41 @@ class HandleShape:
 
 
 def centreline(shape: HandleShape, samples: int = 240) -> np.ndarray:
-    """(samples, 2): outward part of the reach, 0 to 1, and height in metres, from the top end to the bottom end."""
+    """(samples, 2) from the top end to the bottom end: part of the reach, 0 to 1, and height in metres."""
     t = np.linspace(0, 1, samples)
     half = (shape.top_m - shape.bottom_m) / 2
     if shape.kind == 'ear':
         control = np.array([[0, 1], [1.55, 1.25], [1.0, -0.55], [0, -1]])
-        weights = np.stack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t ** 3], 1)
-        curve = weights @ control
+        bezier = np.stack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3], 1)
+        curve = bezier @ control
         curve[:, 0] /= curve[:, 0].max()
     elif shape.kind == 'ring':
         angle = np.radians(125) * (1 - 2 * t)
         curve = np.stack([np.cos(angle) - np.cos(angle[0]), np.sin(angle)], 1)
         curve /= [curve[:, 0].max(), np.sin(angle[0])]
     else:
-        exponent = {'c': 2.0, 'strap': 2.4, 'd': 3.5, 'square': 8.0}[shape.kind]
         angle = np.pi / 2 * (1 - 2 * t)
-        curve = np.stack([np.cos(angle) ** (2 / exponent), np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** (2 / exponent)], 1)
-    height = (shape.top_m + shape.bottom_m) / 2 + half * curve[:, 1] + shape.lean * shape.reach_m * curve[:, 0]
+        power = 2 / {'c': 2.0, 'strap': 2.4, 'd': 3.5, 'square': 8.0}[shape.kind]
+        curve = np.stack([signed_power(np.cos(angle), power), signed_power(np.sin(angle), power)], 1)
+    middle = (shape.top_m + shape.bottom_m) / 2
+    height = middle + half * curve[:, 1] + shape.lean * shape.reach_m * curve[:, 0]
     return np.stack([curve[:, 0], height], 1)
+
+
+def signed_power(x: np.ndarray, power: float) -> np.ndarray:
+    """|x| to a power with the sign of x: the coordinates of a superellipse."""
+    return np.sign(x) * np.abs(x) ** power
 
 
 def evenly(curve: np.ndarray, count: int) -> np.ndarray:
     """The curve (n, 2) resampled at `count` points at equal distances along it."""
-    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
+    along = length_along(curve)
     at = np.linspace(0, along[-1], count)
     return np.stack([np.interp(at, along, curve[:, k]) for k in range(curve.shape[1])], 1)
 
 
 def bar_centre(curve: np.ndarray, thickness_m: float) -> np.ndarray:
-    """(2,) x and z of the centre of the outer bar: the farthest x, half-way up the part that is nearly as far."""
+    """(2,) x and z of the outer bar's centre: the farthest x, half-way up the part that is nearly as far."""
     farthest = curve[:, 0].max()
     outer = curve[curve[:, 0] > farthest - 0.1 * thickness_m]
     return np.array([farthest, (outer[:, 1].min() + outer[:, 1].max()) / 2])
@@ -75,8 +83,8 @@ def tube_rings(curve: np.ndarray, shape: HandleShape) -> np.ndarray:
     swell = 1 + (shape.root_flare - 1) * np.abs(s) ** 6
     angle = -np.arange(SIDES) * (2 * np.pi / SIDES)
     power = 2 / shape.section_exponent
-    along_y = np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** power * shape.width_m / 2
-    along_normal = np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** power * shape.thickness_m / 2
+    along_y = signed_power(np.sin(angle), power) * shape.width_m / 2
+    along_normal = signed_power(np.cos(angle), power) * shape.thickness_m / 2
     offset = swell[:, None] * along_normal
     rings = np.empty((RINGS, SIDES, 3))
     rings[..., 0] = centre[:, :1] + offset * outward[:, :1]

@@ -30,21 +30,43 @@ class Mesh:
 
     @cached_property
     def normals(self) -> np.ndarray:
-        """(N, 3) unit, averaged by area over the triangles at a position, except across a crease of doubled vertices."""
+        """(N, 3) unit: the area average over the triangles at a position, or a vertex's own at a crease.
+
+        There is a crease where doubled vertices' own normals lie far from the average, as on a box.
+        """
         p = self.vertices[self.faces]
         areas = np.cross(p[:, 1] - p[:, 0], p[:, 2] - p[:, 0])
         count = len(self.vertices)
-        own = np.stack([np.bincount(self.faces.ravel(), np.repeat(areas[:, k], 3), minlength=count) for k in range(3)], 1)
-        positions, inverse = np.unique(self.vertices, axis=0, return_inverse=True)
+        own = sum_by(self.faces.ravel(), np.repeat(areas, 3, axis=0), count)
+        _, inverse = np.unique(self.vertices, axis=0, return_inverse=True)
         inverse = inverse.reshape(-1)
-        shared = np.stack([np.bincount(inverse, own[:, k], minlength=len(positions)) for k in range(3)], 1)[inverse]
-        own /= np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-15)
-        shared /= np.maximum(np.linalg.norm(shared, axis=1, keepdims=True), 1e-15)
+        shared = unit(sum_by(inverse, own, count)[inverse])
+        own = unit(own)
         return np.where((own * shared).sum(1, keepdims=True) > CREASE_COSINE, shared, own)
 
     def moved(self, offset_m: np.ndarray) -> 'Mesh':
         """The mesh shifted by (3,) metres."""
         return Mesh(self.vertices + offset_m, self.faces, self.uv)
+
+
+def sum_by(index: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """(count, 3) sums of the rows (n, 3) that share an index."""
+    return np.stack([np.bincount(index, rows[:, k], minlength=count) for k in range(3)], 1)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows (n, 3) at length 1; zero rows stay."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-15)
+
+
+def length_along(points: np.ndarray) -> np.ndarray:
+    """(n,) distance from the first point along a polyline (n, d)."""
+    return np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+
+
+def superellipse(theta: np.ndarray, exponent: float) -> np.ndarray:
+    """Radius at angles theta (radians) of the curve |x|^n + |y|^n = 1; 2 is a circle, more is squarer."""
+    return (np.abs(np.cos(theta)) ** exponent + np.abs(np.sin(theta)) ** exponent) ** (-1 / exponent)
 
 
 def merge(*meshes: Mesh) -> Mesh:
@@ -61,7 +83,8 @@ def grid_faces(rows: int, columns: int) -> np.ndarray:
     """(F, 3) triangles of a grid of `rows` x `columns` vertices."""
     first = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
     below = first + columns
-    return np.concatenate([np.stack([first, first + 1, below + 1], 1), np.stack([first, below + 1, below], 1)])
+    upper, lower = np.stack([first, first + 1, below + 1], 1), np.stack([first, below + 1, below], 1)
+    return np.concatenate([upper, lower])
 
 
 def revolve(section: np.ndarray, v: np.ndarray, segments: int = 48, squareness: float = 2.0) -> Mesh:
@@ -75,11 +98,10 @@ def revolve(section: np.ndarray, v: np.ndarray, segments: int = 48, squareness: 
         squareness: exponent of the superellipse that replaces the circle, 2 for a circle.
     """
     theta = np.arange(segments + 1) % segments * (2 * np.pi / segments)
-    cosine, sine = np.cos(theta), np.sin(theta)
-    shape = (np.abs(cosine) ** squareness + np.abs(sine) ** squareness) ** (-1 / squareness)
+    around = superellipse(theta, squareness)
     radius, height = section[:, :1], section[:, 1:]
-    x, y = radius * (shape * cosine), radius * (shape * sine)
-    vertices = np.stack([x, y, np.broadcast_to(height, x.shape)], -1).reshape(-1, 3) + 0.0
+    x, y = radius * (around * np.cos(theta)), radius * (around * np.sin(theta))
+    vertices = np.stack([x, y, np.broadcast_to(height, x.shape)], -1).reshape(-1, 3) + 0.0  # no -0.0
     u = np.broadcast_to(np.linspace(0, 1, segments + 1), x.shape)
     uv = np.stack([u, np.broadcast_to(v[:, None], x.shape)], -1).reshape(-1, 2)
     return Mesh(vertices, grid_faces(len(section), segments + 1), uv)
@@ -108,6 +130,24 @@ def sweep(rings: np.ndarray, uv_box: tuple[float, float, float, float]) -> Mesh:
     return Mesh(np.concatenate([rings.reshape(-1, 3), caps]), faces, uv)
 
 
+def box_mesh(low: np.ndarray, high: np.ndarray, repeat_m: float | None = None) -> Mesh:
+    """Box between two corners (3,). Each side shows the texture once, or repeated every `repeat_m` metres."""
+    vertices: list[np.ndarray] = []
+    uv, faces = [], []
+    whole = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float)
+    for axis in range(3):
+        b, c = (axis + 1) % 3, (axis + 2) % 3
+        for side in (0, 1):
+            corner = np.empty((4, 3))
+            corner[:, axis] = (low, high)[side][axis]
+            corner[:, b] = np.array([low[b], high[b], high[b], low[b]])
+            corner[:, c] = np.array([low[c], low[c], high[c], high[c]])
+            faces.append(np.array([[0, 1, 2], [0, 2, 3]])[:, :: 2 * side - 1] + 4 * len(vertices))
+            vertices.append(corner)
+            uv.append(corner[:, [b, c]] / repeat_m if repeat_m else whole)
+    return Mesh(np.concatenate(vertices), np.concatenate(faces), np.concatenate(uv))
+
+
 def write_obj(path: Path, mesh: Mesh, header: str = '') -> None:
     """Wavefront OBJ in metres with texture coordinates and normals; the header names its material."""
     corners = np.repeat(mesh.faces.ravel() + 1, 3)
@@ -127,13 +167,13 @@ def write_collision_obj(path: Path, pieces: list[np.ndarray]) -> None:
         lines.append(f'o piece{index}\n')
         lines.append('v %.6f %.6f %.6f\n' * len(points) % tuple(points.ravel()))
         count = len(points)
-        corners = np.stack([np.arange(count), (np.arange(count) + 1) % count, (np.arange(count) + 2) % count], 1)
-        lines.append('f %d %d %d\n' * count % tuple((corners + offset).ravel()))
+        corners = (np.arange(count)[:, None] + np.arange(3)) % count + offset
+        lines.append('f %d %d %d\n' * count % tuple(corners.ravel()))
         offset += count
     path.write_text(''.join(lines))
 
 
-def ply_bytes(mesh: Mesh) -> bytes:
+def write_ply(mesh: Mesh, path: Path) -> None:
     """Binary PLY in millimetres, welded, as BOP keeps its models."""
     positions, faces = mesh.welded_faces
     header = (
@@ -143,4 +183,4 @@ def ply_bytes(mesh: Mesh) -> bytes:
     )
     records = np.empty(len(faces), [('count', 'u1'), ('indices', '<i4', 3)])
     records['count'], records['indices'] = 3, faces
-    return header.encode() + (positions * 1000).astype('<f4').tobytes() + records.tobytes()
+    path.write_bytes(header.encode() + (positions * 1000).astype('<f4').tobytes() + records.tobytes())

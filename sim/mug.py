@@ -7,7 +7,7 @@ import numpy as np
 from dense_descriptor_ros.bop import PartFrame
 from dense_descriptor_ros.sim.handle import KINDS, HandleShape, bar_centre, centreline, tube_rings
 from dense_descriptor_ros.sim.mesh import Mesh, merge, sweep
-from dense_descriptor_ros.sim.vessel import HANDLE, PROFILES, VesselShape, build_vessel
+from dense_descriptor_ros.sim.vessel import BAND_MARGIN, HANDLE, PROFILES, VesselShape, build_vessel
 
 HEIGHT_M = (0.060, 0.140)
 DIAMETER_M = (0.060, 0.110)
@@ -23,7 +23,7 @@ class MugShape:
 
 @dataclass(frozen=True)
 class Mug:
-    """Object frame: +z up the body axis, +x from the body axis to the handle, origin on the axis at mid-height."""
+    """A built mug. Object frame: +z up the body axis, +x to the handle, origin on the axis at mid-height."""
 
     shape: MugShape
     mesh: Mesh
@@ -47,7 +47,8 @@ def sample_body(rng: np.random.Generator) -> VesselShape:
     wall = rng.uniform(0.002, 0.0065)
     return VesselShape(
         profile=profile, height_m=float(height), radius_m=diameter / 2, amount=amount, wall_m=wall,
-        bottom_m=rng.uniform(0.004, 0.012), corner_m=float(rng.choice([rng.uniform(0.001, 0.004), rng.uniform(0.004, 0.016)])),
+        bottom_m=rng.uniform(0.004, 0.012),
+        corner_m=float(rng.choice([rng.uniform(0.001, 0.004), rng.uniform(0.004, 0.016)])),
         foot_m=float(rng.choice([0.0, rng.uniform(0.001, 0.004)])),
         lip_m=float(rng.choice([0.0, rng.uniform(0.0, 0.003)], p=[0.6, 0.4])),
         squareness=rng.uniform(3.0, 8.0) if profile == 'square' else 2.0,
@@ -88,8 +89,8 @@ def wall_x(body: VesselShape, y: np.ndarray, z: np.ndarray) -> np.ndarray:
 def build_mug(shape: MugShape, segments: int = 40) -> Mug:
     """Mesh and frames of a mug.
 
-    Body and handle are two closed surfaces: the handle ends in the middle of the wall, so it overlaps the body
-    and never shows inside.
+    Body and handle are two closed surfaces: the handle ends in the middle of the wall, so that it overlaps
+    the body and never shows inside.
     """
     body, handle = shape.body, shape.handle
     line = centreline(handle)
@@ -109,5 +110,6 @@ def build_mug(shape: MugShape, segments: int = 40) -> Mug:
         'handle': PartFrame(np.array([x, 0.0, z]) - half, np.array([1.0, 0.0, 0.0])),
         'opening': PartFrame(half, up),
     }
-    mesh = merge(build_vessel(body, segments).moved(-half), sweep(rings, (0, HANDLE[0] + 0.01, 1, HANDLE[1] - 0.01)))
+    grip = sweep(rings, (0, HANDLE[0] + BAND_MARGIN, 1, HANDLE[1] - BAND_MARGIN))
+    mesh = merge(build_vessel(body, segments).moved(-half), grip)
     return Mug(shape, mesh, rings, frames, body.largest_radius_m + 0.002)

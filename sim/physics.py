@@ -14,6 +14,7 @@ from dense_descriptor_ros.sim.scene import Scene, SceneObject
 STEP_S = 1 / 240
 LONGEST_S = 2.5
 CALM_M_PER_S = 0.01
+CALM_RAD_PER_S = 0.1
 DENSITY_KG_PER_M3 = 500.0
 
 
@@ -27,16 +28,19 @@ def settle(scene: Scene) -> Scene:
         with tempfile.TemporaryDirectory() as folder:
             table = client.createCollisionShape(client.GEOM_BOX, halfExtents=[*scene.room.table_half, 0.1])
             client.createMultiBody(0, table, basePosition=[0, 0, -0.1])
-            bodies = [add_body(client, item, Path(folder) / f'{k}.obj') for k, item in enumerate(scene.objects)]
+            bodies = [
+                add_body(client, item, Path(folder) / f'{k}.obj') for k, item in enumerate(scene.objects)
+            ]
         client.setGravity(0, 0, -9.81)
         client.setPhysicsEngineParameter(fixedTimeStep=STEP_S)
         for step in range(int(LONGEST_S / STEP_S)):
             client.stepSimulation()
             if step % 24 == 23 and calm(client, bodies):
                 break
-        moved = [replace(item, T_world_object=pose(client, body)) for item, body in zip(scene.objects, bodies, strict=True)]
+        poses = [pose(client, body) for body in bodies]
     finally:
         client.disconnect()
+    moved = [replace(item, T_world_object=T) for item, T in zip(scene.objects, poses, strict=True)]
     return replace(scene, objects=tuple(item for item in moved if on_table(item, scene)))
 
 
@@ -62,12 +66,15 @@ def pose(client: BulletClient, body: int) -> np.ndarray:
 
 
 def calm(client: BulletClient, bodies: list[int]) -> bool:
-    speeds = [client.getBaseVelocity(body) for body in bodies]
-    return all(
-        np.linalg.norm(linear) < CALM_M_PER_S and np.linalg.norm(angular) < 10 * CALM_M_PER_S for linear, angular in speeds
+    """Whether every body is as good as at rest."""
+    linear, angular = np.array([client.getBaseVelocity(body) for body in bodies]).transpose(1, 0, 2)
+    return bool(
+        np.linalg.norm(linear, axis=1).max() < CALM_M_PER_S
+        and np.linalg.norm(angular, axis=1).max() < CALM_RAD_PER_S
     )
 
 
 def on_table(item: SceneObject, scene: Scene) -> bool:
+    """Whether an object has stayed on the table."""
     x, y, z = item.T_world_object[:3, 3]
     return bool(z > -0.005 and abs(x) < scene.room.table_half[0] and abs(y) < scene.room.table_half[1])

@@ -39,7 +39,7 @@ def draw_view(dataset: BopDataset, view: View) -> np.ndarray:
 
 def draw_arrow(image: np.ndarray, uv: np.ndarray, colour: tuple[int, int, int]) -> None:
     """Arrow from uv[0] to uv[1], with a dark edge so that it shows on any ground."""
-    start, end = (tuple(int(round(x)) for x in point) for point in uv)
+    start, end = uv.round().astype(int).tolist()
     for thickness, shade in ((4, SHADOW), (2, colour)):
         cv2.arrowedLine(image, start, end, shade, thickness, cv2.LINE_AA, tipLength=0.25)
     cv2.circle(image, start, 4, SHADOW, -1, cv2.LINE_AA)
@@ -76,13 +76,14 @@ def contact_sheet(dataset: BopDataset, images: int, columns: int, tile_width: in
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Command line options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('dataset', type=Path, help='BOP data set')
     parser.add_argument('--split', default='train')
-    parser.add_argument('--out', type=Path, default=Path('preview.jpg'), help='picture to write (default %(default)s)')
+    parser.add_argument('--out', type=Path, default=Path('preview.jpg'), help='picture (default %(default)s)')
     parser.add_argument('--images', type=int, default=24, help='views to show (default %(default)s)')
     parser.add_argument('--columns', type=int, default=3)
-    parser.add_argument('--tile-width', type=int, default=320, help='pixels of one picture (default %(default)s)')
+    parser.add_argument('--tile-width', type=int, default=320, help='pixels (default %(default)s)')
     return parser.parse_args(arguments)
 
 

@@ -11,13 +11,14 @@ import numpy as np
 from dense_descriptor_ros.errors import InputError
 from dense_descriptor_ros.geometry import rotation_to_quaternion
 from dense_descriptor_ros.sim.bullet import connect_renderer, silenced
-from dense_descriptor_ros.sim.mesh import Mesh, merge, write_obj
+from dense_descriptor_ros.sim.mesh import Mesh, box_mesh, merge, write_obj
 from dense_descriptor_ros.sim.scene import Room, Scene
 
 NEAR_M = 0.15
 """No nearer, since EGL's depth buffer has 16 bits in software."""
 FAR_M = 6.0
 BACKGROUND = -1
+OPENGL_FROM_OPTICAL = np.diag([1.0, -1.0, -1.0, 1.0])
 LOADS_PER_SERVER = 24
 """A server keeps the textures of every scene it has held (15 MB each) until it ends."""
 WARM_UPS = 2
@@ -46,7 +47,7 @@ class SceneRenderer:
 
     The pose of object i in that camera is `T_camera_world @ scene.objects[i].T_world_object`; for a mug,
     `scene.objects[i].mug.frames` holds its affordance frames in the object frame, and `scene.mugs` lists which
-    objects are mugs. `generate.build_scene(seed, scene_id, config)` gives a settled scene.
+    objects are mugs. `world.build_scene(rng, settings)` gives one.
     """
 
     _names = itertools.count()
@@ -81,7 +82,7 @@ class SceneRenderer:
         self._bodies = [self._add(o.mesh, o.texture, o.shine, o.T_world_object) for o in scene.objects]
 
     def _add(self, mesh: Mesh, texture: np.ndarray, shine: float, T_world_object: np.ndarray) -> int:
-        """Add a visual body. Its files get new names, since PyBullet keeps meshes and textures by their names."""
+        """Add a visual body. Its files get new names, since PyBullet keeps meshes and textures by name."""
         stem = Path(self._folder.name) / f'{next(self._names):08d}'
         files = [stem.with_suffix(suffix) for suffix in ('.bmp', '.mtl', '.obj')]
         cv2.imwrite(str(files[0]), texture[..., ::-1])
@@ -97,16 +98,18 @@ class SceneRenderer:
         return body
 
     def render(self, T_camera_world: np.ndarray, K: np.ndarray, height: int, width: int) -> Rendering:
-        """Image of the loaded scene from a camera at `T_camera_world` (4, 4) with intrinsics K (3, 3) in pixels."""
+        """Image of the loaded scene by a camera at `T_camera_world` (4, 4) with intrinsics K (3, 3), pixels."""
         if self._scene is None:
             raise InputError('no scene is loaded: call load(scene) before render')
         light = self._scene.light
         with silenced():
             _, _, rgba, buffer, labels = self._client.getCameraImage(
-                width, height, viewMatrix=(np.diag([1.0, -1, -1, 1]) @ T_camera_world).T.ravel().tolist(),
-                projectionMatrix=projection_matrix(K, height, width).T.ravel().tolist(), renderer=self._renderer,
-                lightDirection=light.direction, lightColor=light.colour, lightDistance=3.0, shadow=1,
-                lightAmbientCoeff=light.ambient, lightDiffuseCoeff=light.diffuse, lightSpecularCoeff=light.specular,
+                width, height, renderer=self._renderer, shadow=1,
+                viewMatrix=(OPENGL_FROM_OPTICAL @ T_camera_world).T.ravel().tolist(),
+                projectionMatrix=projection_matrix(K, height, width).T.ravel().tolist(),
+                lightDirection=light.direction.tolist(), lightColor=light.colour.tolist(), lightDistance=3.0,
+                lightAmbientCoeff=light.ambient, lightDiffuseCoeff=light.diffuse,
+                lightSpecularCoeff=light.specular,
             )
         buffer = np.reshape(buffer, (height, width)).astype(np.float64)
         depth = FAR_M * NEAR_M / (FAR_M - (FAR_M - NEAR_M) * buffer)
@@ -141,11 +144,11 @@ def projection_matrix(K: np.ndarray, height: int, width: int) -> np.ndarray:
 def room_surfaces(room: Room) -> list[tuple[Mesh, np.ndarray]]:
     """Meshes of table, floor and walls with their textures."""
     x, y = room.table_half
-    table = slab(np.array([-x, -y, -0.03]), np.array([x, y, 0.0]), room.table_repeat_m)
+    table = box_mesh(np.array([-x, -y, -0.03]), np.array([x, y, 0.0]), room.table_repeat_m)
     far, floor = room.wall_distance_m, room.floor_z_m
-    ground = slab(np.array([-4.0, -4.0, floor - 0.05]), np.array([4.0, 4.0, floor]), 1.0)
+    ground = box_mesh(np.array([-4.0, -4.0, floor - 0.05]), np.array([4.0, 4.0, floor]), 1.0)
     walls = merge(*(
-        slab(np.minimum(low, low + size), np.maximum(low, low + size), 1.5)
+        box_mesh(np.minimum(low, low + size), np.maximum(low, low + size), 1.5)
         for low, size in (
             (np.array([-4.0, far, floor]), np.array([8.0, 0.05, 4.0])),
             (np.array([-4.0, -far, floor]), np.array([8.0, -0.05, 4.0])),
@@ -154,19 +157,3 @@ def room_surfaces(room: Room) -> list[tuple[Mesh, np.ndarray]]:
         )
     ))
     return [(table, room.table_texture), (ground, room.floor_texture), (walls, room.wall_texture)]
-
-
-def slab(low: np.ndarray, high: np.ndarray, repeat_m: float) -> Mesh:
-    """Box between two corners whose texture repeats every `repeat_m` metres."""
-    vertices, uv, faces = [], [], []
-    for axis in range(3):
-        b, c = (axis + 1) % 3, (axis + 2) % 3
-        for side in (0, 1):
-            corner = np.empty((4, 3))
-            corner[:, axis] = (low, high)[side][axis]
-            corner[:, b] = np.array([low[b], high[b], high[b], low[b]])
-            corner[:, c] = np.array([low[c], low[c], high[c], high[c]])
-            faces.append(np.array([[0, 1, 2], [0, 2, 3]])[:, ::2 * side - 1] + 4 * len(vertices))
-            vertices.append(corner)
-            uv.append(corner[:, [b, c]] / repeat_m)
-    return Mesh(np.concatenate(vertices) + 0.0, np.concatenate(faces), np.concatenate(uv))

@@ -1,6 +1,7 @@
 """What a scene is, apart from any engine: objects, where they are dropped, surfaces, light and cameras."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -49,9 +50,10 @@ class Room:
 class Light:
     """One directed light and an ambient part."""
 
-    direction: tuple[float, float, float]
-    """From the scene towards the light."""
-    colour: tuple[float, float, float]
+    direction: np.ndarray
+    """(3,) unit, from the scene towards the light."""
+    colour: np.ndarray
+    """(3,) 0 to 1."""
     ambient: float
     diffuse: float
     specular: float
@@ -75,9 +77,14 @@ def mug_pieces(mug: Mug) -> list[np.ndarray]:
     """Convex pieces of a mug: the body's hull and four lengths of the handle."""
     rings = mug.handle_rings
     cuts = np.linspace(0, len(rings) - 1, 5).round().astype(int)
-    lengths = [rings[a:b + 1:max(1, (b - a) // 2)].reshape(-1, 3) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    lengths = [rings[a : b + 1].reshape(-1, 3) for a, b in pairwise(cuts)]
     body = mug.mesh.vertices[:-(rings.shape[0] * (rings.shape[1] + 1) + 2)]
     return [body, *lengths]
+
+
+def direction(azimuth: float, elevation: float) -> np.ndarray:
+    """(3,) unit vector at these angles, in radians."""
+    return np.array([*(np.cos(elevation) * np.array([np.cos(azimuth), np.sin(azimuth)])), np.sin(elevation)])
 
 
 def rotation_about(axis: np.ndarray, angle: float) -> np.ndarray:
@@ -110,11 +117,18 @@ def sample_object(rng: np.random.Generator, is_mug: bool) -> SceneObject:
         upright = 0.9 if kind in ('bowl', 'plate', 'pan', 'teapot') else 0.65
     texture = vessel_texture(rng) if is_mug or kind in VESSELS else object_texture(rng)
     shine = rng.choice([0.0, rng.uniform(0.1, 1.0)], p=[0.3, 0.7])
-    return SceneObject(kind, mesh, pieces, texture, float(shine), transform(sample_rotation(rng, upright), np.zeros(3)), mug)
+    T = transform(sample_rotation(rng, upright), np.zeros(3))
+    return SceneObject(kind, mesh, pieces, texture, float(shine), T, mug)
 
 
-def place(rng: np.random.Generator, item: SceneObject, taken: list[tuple[float, float, float]], spread_m: float) -> np.ndarray:
-    """(4, 4) start pose clear of the circles (x, y, radius) `taken`, to which it adds its own."""
+Circle = tuple[float, float, float]
+
+
+def place(rng: np.random.Generator, item: SceneObject, taken: list[Circle], spread_m: float) -> np.ndarray:
+    """(4, 4) start pose clear of the circles (x, y, radius) `taken`, to which it adds its own.
+
+    Where no place is free the object starts above the others.
+    """
     R = item.T_world_object[:3, :3]
     points = item.mesh.vertices @ R.T
     radius = float(np.linalg.norm(points[:, :2], axis=1).max())
@@ -130,30 +144,31 @@ def place(rng: np.random.Generator, item: SceneObject, taken: list[tuple[float, 
 
 
 def sample_room(rng: np.random.Generator) -> Room:
+    """Table, floor and walls of random sizes and surfaces."""
     return Room(
         table_half=(rng.uniform(0.35, 1.0), rng.uniform(0.35, 1.0)),
-        table_texture=surface_texture(rng), table_repeat_m=rng.uniform(0.3, 1.2), floor_z_m=-rng.uniform(0.3, 0.8),
-        floor_texture=surface_texture(rng), wall_distance_m=rng.uniform(1.9, 3.0), wall_texture=surface_texture(rng),
+        table_texture=surface_texture(rng), table_repeat_m=rng.uniform(0.3, 1.2),
+        floor_z_m=-rng.uniform(0.3, 0.8), floor_texture=surface_texture(rng),
+        wall_distance_m=rng.uniform(1.9, 3.0), wall_texture=surface_texture(rng),
     )
 
 
 def sample_light(rng: np.random.Generator) -> Light:
-    azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(25, 85))
-    direction = np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)
-    ambient = rng.uniform(0.35, 0.75)
+    """A lamp or window above the table."""
     return Light(
-        direction=tuple(map(float, direction)), colour=tuple(map(float, 1 - rng.uniform(0, 0.18, 3))), ambient=ambient,
-        diffuse=rng.uniform(0.35, 0.75), specular=rng.uniform(0, 0.6),
+        direction=direction(rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(25, 85))),
+        colour=1 - rng.uniform(0, 0.18, 3), ambient=rng.uniform(0.35, 0.75), diffuse=rng.uniform(0.35, 0.75),
+        specular=rng.uniform(0, 0.6),
     )
 
 
 def sample_scene(rng: np.random.Generator, mugs: tuple[int, int], distractors: tuple[int, int]) -> Scene:
     """Objects in their start poses, not yet dropped; the ranges of counts include both ends."""
-    kinds = [True] * int(rng.integers(mugs[0], mugs[1] + 1)) + [False] * int(rng.integers(distractors[0], distractors[1] + 1))
-    taken: list[tuple[float, float, float]] = []
+    counts = [int(rng.integers(least, most + 1)) for least, most in (mugs, distractors)]
+    taken: list[Circle] = []
     spread = rng.uniform(0.05, 0.16)
     objects = []
-    for is_mug in rng.permutation(kinds):
+    for is_mug in rng.permutation(np.repeat([True, False], counts)):
         item = sample_object(rng, bool(is_mug))
-        objects.append(SceneObject(**{**vars(item), 'T_world_object': place(rng, item, taken, spread)}))
+        objects.append(replace(item, T_world_object=place(rng, item, taken, spread)))
     return Scene(tuple(objects), sample_room(rng), sample_light(rng))

@@ -9,6 +9,7 @@ from dense_descriptor_ros.sim.bullet import RENDERERS
 SPLITS = ('train', 'val', 'test')
 MOST_SCENES = 30_000
 MOST_MUGS = 9
+MOST_DISTRACTORS = 30
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,10 @@ class SceneSettings:
         check(self.seed >= 0, 'seed', self.seed, '0 or more')
         check(self.views >= 1, 'views', self.views, '1 or more')
         check(self.renderer in RENDERERS, 'renderer', self.renderer, f'one of {list(RENDERERS)}')
-        check(self.height >= 32 and self.width >= 32, 'height and width', (self.height, self.width), '32 or more')
-        check(1 <= self.mugs[0] <= self.mugs[1] <= MOST_MUGS, 'mugs', self.mugs, f'[least, most] from 1 to {MOST_MUGS}')
-        check(0 <= self.distractors[0] <= self.distractors[1], 'distractors', self.distractors, '[least, most] from 0')
+        check(self.height >= 32, 'height', self.height, '32 or more')
+        check(self.width >= 32, 'width', self.width, '32 or more')
+        check_range('mugs', self.mugs, 1, MOST_MUGS)
+        check_range('distractors', self.distractors, 0, MOST_DISTRACTORS)
         check(0 <= self.rgb_noise <= 50, 'rgb_noise', self.rgb_noise, '0 to 50')
 
     @classmethod
@@ -44,7 +46,8 @@ class SceneSettings:
             ConfigError: a value is of the wrong kind or outside its range.
         """
         try:
-            return cls(**{**values, 'mugs': tuple(values['mugs']), 'distractors': tuple(values['distractors'])})
+            ranges = {name: tuple(values[name]) for name in ('mugs', 'distractors')}
+            return cls(**{**values, **ranges})
         except (KeyError, TypeError) as error:
             raise ConfigError(f'settings {values} do not fit: {error}') from error
 
@@ -58,5 +61,12 @@ class SceneSettings:
 
 
 def check(good: bool, name: str, value: object, expected: str) -> None:
+    """Raise ConfigError with the setting's name, value and what was expected, unless it is good."""
     if not good:
         raise ConfigError(f'{name} is {value!r}: expected {expected}')
+
+
+def check_range(name: str, value: tuple[int, int], least: int, most: int) -> None:
+    """Raise ConfigError unless the value is two rising numbers within the limits."""
+    good = len(value) == 2 and least <= value[0] <= value[1] <= most
+    check(good, name, list(value), f'[least, most] within {least} to {most}')

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dense_descriptor_ros.sim.mesh import Mesh, revolve
+from dense_descriptor_ros.sim.mesh import Mesh, length_along, revolve, superellipse
 
 PROFILES = ('cylinder', 'taper', 'barrel', 'bell', 'square', 'round', 'waist')
 
 OUTSIDE = (0.42, 1.0)
 INSIDE = (0.22, 0.42)
 HANDLE = (0.0, 0.22)
-"""Bands of the texture coordinate v that each surface takes."""
+"""Bands of the texture coordinate v that the surfaces take."""
+BAND_MARGIN = 0.01
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,12 @@ class VesselShape:
     profile: str
     height_m: float
     radius_m: float
-    """Largest outer radius."""
+    """Largest outer radius, without the lip."""
     amount: float
-    """How far the profile departs from a cylinder, a part of the radius; negative narrows the rim of a taper."""
+    """How far the profile departs from a cylinder, a part of the radius; negative narrows a taper's rim."""
     wall_m: float
     bottom_m: float
+    """Thickness of the bottom."""
     corner_m: float
     """Radius of the edge between the outside wall and the bottom."""
     foot_m: float
@@ -33,30 +35,29 @@ class VesselShape:
     lip_m: float
     """How far the lip stands out of the wall."""
     squareness: float
-    """Superellipse of the horizontal section, 2 is a circle."""
+    """Exponent of the superellipse that is the horizontal section, 2 for a circle."""
 
     def outer_radius(self, z: np.ndarray) -> np.ndarray:
         """Outer radius at heights z above the base, without the rounded edge and the lip."""
         s = np.clip(np.asarray(z, float) / self.height_m, 0, 1)
         k = self.amount
         if self.profile == 'taper':
-            shape = 1 - k * (1 - s) if k >= 0 else 1 + k * s
+            narrowing = k * (1 - s) if k >= 0 else -k * s
         elif self.profile == 'barrel':
-            shape = 1 - k * (2 * s - 1) ** 2
+            narrowing = k * (2 * s - 1) ** 2
         elif self.profile == 'bell':
-            shape = 1 - k * (1 - s ** 3)
+            narrowing = k * (1 - s**3)
         elif self.profile == 'round':
-            shape = 1 - 2 * k * (1 - s) ** 2.5
+            narrowing = 2 * k * (1 - s) ** 2.5
         elif self.profile == 'waist':
-            shape = 1 - k * (1 - (2 * s - 1) ** 2)
+            narrowing = k * (1 - (2 * s - 1) ** 2)
         else:
-            shape = np.ones_like(s)
-        return self.radius_m * shape
+            narrowing = np.zeros_like(s)
+        return self.radius_m * (1 - narrowing)
 
     def base_radius(self, z: np.ndarray) -> np.ndarray:
         """Outer radius with the rounded edge at the base."""
-        below = np.clip(self.corner_m - np.asarray(z, float), 0, self.corner_m)
-        return self.outer_radius(z) - (self.corner_m - np.sqrt(self.corner_m ** 2 - below ** 2))
+        return self.outer_radius(z) - rounding(np.asarray(z, float), self.corner_m)
 
     def middle_radius(self, z: np.ndarray) -> np.ndarray:
         """Radius half-way between the outer and the inner wall."""
@@ -64,10 +65,9 @@ class VesselShape:
 
     @property
     def rim_radius_m(self) -> float:
-        """Radius of the rim's middle line; averaged round the axis where the section is square."""
-        theta = np.linspace(0, 2 * np.pi, 360, endpoint=False)
-        shape = (np.abs(np.cos(theta)) ** self.squareness + np.abs(np.sin(theta)) ** self.squareness) ** (-1 / self.squareness)
-        return float(self.outer_radius(self.height_m) - self.wall_m / 2) * float(shape.mean())
+        """Radius of the rim's middle line, averaged round the axis where the section is square."""
+        around = superellipse(np.linspace(0, 2 * np.pi, 360, endpoint=False), self.squareness)
+        return float(self.outer_radius(np.array(self.height_m)) - self.wall_m / 2) * float(around.mean())
 
     @property
     def largest_radius_m(self) -> float:
@@ -75,39 +75,61 @@ class VesselShape:
         return float(self.outer_radius(np.linspace(0, self.height_m, 50)).max()) + self.lip_m
 
 
-def vessel_section(shape: VesselShape) -> tuple[np.ndarray, np.ndarray]:
-    """Section (n, 2) for `revolve` with the base at z = 0, and its texture coordinate v (n,)."""
-    h, wall, corner = shape.height_m, shape.wall_m, shape.corner_m
-    z_out = np.concatenate([corner * (1 - np.cos(np.linspace(0, np.pi / 2, 4))), np.linspace(corner, h - wall / 2, 9)[1:]])
-    r_out = shape.base_radius(z_out) + shape.lip_m * np.exp(-((z_out - h) / (1.2 * wall)) ** 2)
-    foot_r = r_out[0] - 0.25 * wall
-    foot = [[0, shape.foot_m], [0.8 * foot_r, shape.foot_m], [0.85 * foot_r, 0]] if shape.foot_m else [[0, 0]]
-    lip_angle = np.linspace(0, np.pi, 7)[1:-1]
-    r_top = float(shape.outer_radius(h))
-    centre, half = r_top - wall / 2 + shape.lip_m / 2, (wall + shape.lip_m) / 2
-    lip = np.stack([centre + half * np.cos(lip_angle), h - wall / 2 + wall / 2 * np.sin(lip_angle)], 1)
-    fillet = min(max(corner - wall, 0.0015), 0.3 * (h - shape.bottom_m))
-    z_in = np.concatenate([
-        np.linspace(h - wall / 2, shape.bottom_m + fillet, 8),
-        shape.bottom_m + fillet * (1 - np.sin(np.linspace(0, np.pi / 2, 4)))[1:],
+def rounding(z: np.ndarray, radius_m: float) -> np.ndarray:
+    """How far a quarter circle between z = 0 and z = `radius_m` steps back from the wall at heights z."""
+    below = np.clip(radius_m - z, 0, radius_m)
+    return radius_m - np.sqrt(radius_m**2 - below**2)
+
+
+def quarter(radius_m: float) -> np.ndarray:
+    """(4,) heights over a quarter circle, closest where it turns fastest."""
+    return radius_m * (1 - np.cos(np.linspace(0, np.pi / 2, 4)))
+
+
+def outside_section(shape: VesselShape) -> np.ndarray:
+    """(n, 2) radius and height from the bottom's centre up to the lip."""
+    wall, corner, top = shape.wall_m, shape.corner_m, shape.height_m - shape.wall_m / 2
+    z = np.concatenate([quarter(corner), np.linspace(corner, top, 9)[1:]])
+    radius = shape.base_radius(z) + shape.lip_m * np.exp(-(((z - shape.height_m) / (1.2 * wall)) ** 2))
+    base = [[0.0, shape.foot_m]]
+    if shape.foot_m:
+        foot_radius = float(radius[0]) - 0.25 * wall
+        base += [[0.8 * foot_radius, shape.foot_m], [0.85 * foot_radius, 0.0]]
+    return np.concatenate([base, np.stack([radius, z], 1)])
+
+
+def lip_section(shape: VesselShape) -> np.ndarray:
+    """(5, 2) radius and height over the rim, from outside to inside."""
+    angle = np.linspace(0, np.pi, 7)[1:-1]
+    half = (shape.wall_m + shape.lip_m) / 2
+    centre = float(shape.outer_radius(np.array(shape.height_m))) - shape.wall_m + half
+    height = shape.height_m - shape.wall_m / 2 * (1 - np.sin(angle))
+    return np.stack([centre + half * np.cos(angle), height], 1)
+
+
+def inside_section(shape: VesselShape) -> np.ndarray:
+    """(n, 2) radius and height from the lip down to the centre of the inner bottom."""
+    wall, bottom = shape.wall_m, shape.bottom_m
+    fillet = min(max(shape.corner_m - wall, 0.0015), 0.3 * (shape.height_m - bottom))
+    above = np.concatenate([
+        np.linspace(shape.height_m - wall / 2 - bottom, fillet, 8),
+        quarter(fillet)[-2::-1],
     ])
-    down = np.clip(shape.bottom_m + fillet - z_in, 0, fillet)
-    r_in = shape.outer_radius(z_in) - wall - (fillet - np.sqrt(fillet ** 2 - down ** 2))
-    r_in = np.minimum(r_in, shape.base_radius(z_in) - 0.6 * wall)
-    r_in = np.maximum(r_in, 0.004)
-    outside = np.concatenate([foot, np.stack([r_out, z_out], 1), lip[:3]])
-    inside = np.concatenate([lip[2:], np.stack([r_in, z_in], 1), [[0, shape.bottom_m]]])
-    return np.concatenate([outside, inside]), np.concatenate([band(outside, *OUTSIDE), band(inside, *INSIDE)[::-1]])
+    radius = shape.outer_radius(bottom + above) - wall - rounding(above, fillet)
+    radius = np.minimum(radius, shape.base_radius(bottom + above) - 0.6 * wall)
+    return np.concatenate([np.stack([np.maximum(radius, 0.004), bottom + above], 1), [[0.0, bottom]]])
 
 
 def band(points: np.ndarray, low: float, high: float) -> np.ndarray:
-    """(n,) texture coordinate from `low` to `high`, even along the polyline (n, 2)."""
-    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
-    margin = 0.01
-    return low + margin + along / along[-1] * (high - low - 2 * margin)
+    """(n,) texture coordinate within the band, from `low` to `high` along the polyline (n, 2)."""
+    along = length_along(points)
+    return low + BAND_MARGIN + along / along[-1] * (high - low - 2 * BAND_MARGIN)
 
 
 def build_vessel(shape: VesselShape, segments: int = 40) -> Mesh:
-    """Mesh of a vessel that stands on z = 0."""
-    section, v = vessel_section(shape)
-    return revolve(section, v, segments, shape.squareness)
+    """Mesh of a vessel that stands on z = 0. The texture changes from outside to inside on top of the lip."""
+    lip = lip_section(shape)
+    outside = np.concatenate([outside_section(shape), lip[:3]])
+    inside = np.concatenate([lip[2:], inside_section(shape)])
+    v = np.concatenate([band(outside, *OUTSIDE), band(inside, *INSIDE)[::-1]])
+    return revolve(np.concatenate([outside, inside]), v, segments, shape.squareness)

@@ -29,6 +29,10 @@ class SceneView:
     K: np.ndarray
     """(3, 3) pixels."""
 
+    def largest_visible(self, scene: Scene) -> int:
+        """Pixels of the mug that is seen best."""
+        return max(int((self.rendering.instances == index).sum()) for index in scene.mugs)
+
 
 def scene_generator(settings: SceneSettings, scene_id: int) -> np.random.Generator:
     """The random numbers of one scene; they depend on nothing else."""
@@ -59,19 +63,18 @@ def visible_view(
 ) -> SceneView:
     """Image from a random camera that shows a mug; the best of TRIES where none does."""
     least = LEAST_VISIBLE * settings.height * settings.width
-    best, most = None, -1
+    views: list[SceneView] = []
     for _ in range(TRIES):
         T = framed_camera(rng, scene, K, settings)
-        view = SceneView(renderer.render(T, K, settings.height, settings.width), T, K)
-        seen = max(int((view.rendering.instances == index).sum()) for index in scene.mugs)
-        if seen > most:
-            best, most = view, seen
-        if seen >= least:
+        views.append(SceneView(renderer.render(T, K, settings.height, settings.width), T, K))
+        if views[-1].largest_visible(scene) >= least:
             break
-    return best
+    return max(views, key=lambda view: view.largest_visible(scene))
 
 
-def framed_camera(rng: np.random.Generator, scene: Scene, K: np.ndarray, settings: SceneSettings) -> np.ndarray:
+def framed_camera(
+    rng: np.random.Generator, scene: Scene, K: np.ndarray, settings: SceneSettings
+) -> np.ndarray:
     """T_camera_world (4, 4) of a camera in no object's way, with some mug's centre in its image."""
     centres = np.array([item.T_world_object[:3, 3] for item in scene.objects])
     mugs = centres[scene.mugs]
