@@ -42,19 +42,21 @@ class CameraSettings(NodeSettings):
     """
 
     seed: int = setting(0, 'Seed of the first scene.', 0, 2**31 - 1, Applies.AT_START)
-    rate_hz: float = setting(5.0, 'Images per second, where the machine can render them.', 0.1, 60.0, Applies.AT_START)
+    rate_hz: float = setting(
+        5.0, 'Images per second, where the machine can render them.', 0.1, 60.0, Applies.AT_START)
     width: int = setting(640, 'Width of the image, pixels.', 32, 4096, Applies.AT_START)
     height: int = setting(480, 'Height of the image, pixels.', 32, 4096, Applies.AT_START)
     depth_encoding: str = setting('16UC1', 'Depth as 16UC1 (mm) or 32FC1 (m).', applies=Applies.AT_START)
-    views_per_scene: int = setting(0, 'Images of a scene before the next one; 0 keeps the first.', 0, 10**6,
-                                   Applies.AT_START)
+    views_per_scene: int = setting(
+        0, 'Images of a scene before the next one; 0 keeps the first.', 0, 10**6, Applies.AT_START)
     orbit_views: int = setting(100, 'Images in one turn about the scene.', 1, 10**6, Applies.AT_START)
     renderer: str = setting('auto', 'PyBullet renderer: auto, egl or tiny.', applies=Applies.AT_START)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.depth_encoding not in DEPTH_DTYPES:
-            raise ConfigError(f'depth_encoding is {self.depth_encoding!r}: expected one of {sorted(DEPTH_DTYPES)}')
+            known = sorted(DEPTH_DTYPES)
+            raise ConfigError(f'depth_encoding is {self.depth_encoding!r}: expected one of {known}')
 
 
 class SimulatedCamera(Node):
@@ -86,16 +88,17 @@ class SimulatedCamera(Node):
         seed = self._settings.seed + scene_number
         scene = settled_scene(np.random.default_rng(seed))
         self._renderer.load(scene)
-        self.get_logger().info(f'scene of seed {seed}: {len(scene.mugs)} mug(s) among {len(scene.objects)} objects')
+        self.get_logger().info(f'scene {seed}: {len(scene.mugs)} mug(s) among {len(scene.objects)} objects')
         return scene
 
     def _publish_view(self) -> None:
         if self._view and self._settings.views_per_scene and self._view % self._settings.views_per_scene == 0:
             self._scene = self._load_scene()
         T_camera_world = orbit_pose(self._view / self._settings.orbit_views, mugs_centre(self._scene))
-        rendering = self._renderer.render(T_camera_world, self._K, self._settings.height, self._settings.width)
+        height, width = self._settings.height, self._settings.width
+        rendering = self._renderer.render(T_camera_world, self._K, height, width)
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
-        self._camera_info.publish(camera_info(header, self._K, self._settings.height, self._settings.width))
+        self._camera_info.publish(camera_info(header, self._K, height, width))
         self._image.publish(array_to_image(rendering.rgb, 'rgb8', header))
         self._depth.publish(depth_image(header, rendering, self._settings.depth_encoding))
         if self._true_frames.get_subscription_count():
@@ -128,8 +131,9 @@ def orbit_pose(turns: float, target: np.ndarray) -> np.ndarray:
     azimuth = 2 * np.pi * turns
     elevation = np.radians(40 + 15 * np.sin(2 * azimuth))
     distance_m = 0.75 + 0.15 * np.cos(3 * azimuth)
-    direction = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
-    return look_at(target + distance_m * direction, target)
+    horizontal_m, height_m = distance_m * np.cos(elevation), distance_m * np.sin(elevation)
+    offset_m = np.array([horizontal_m * np.cos(azimuth), horizontal_m * np.sin(azimuth), height_m])
+    return look_at(target + offset_m, target)
 
 
 def camera_info(header: Header, K: np.ndarray, height: int, width: int) -> CameraInfo:

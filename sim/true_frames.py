@@ -38,7 +38,8 @@ def required_frames(scene: Scene, rendering: Rendering, T_camera_world: np.ndarr
 
 def visible_share(visible: np.ndarray, mug: Mug, T_camera_object: np.ndarray, K: np.ndarray) -> float:
     """Visible pixels (H, W) over those of the whole silhouette within the image."""
-    silhouette = np.isfinite(rasterise(apply(T_camera_object, mug.mesh.vertices), mug.mesh.faces, K, *visible.shape))
+    p_camera = apply(T_camera_object, mug.mesh.vertices)
+    silhouette = np.isfinite(rasterise(p_camera, mug.mesh.faces, K, *visible.shape))
     return float(visible.sum() / max(silhouette.sum(), 1))
 
 
@@ -57,7 +58,8 @@ def object_frames(category: Category, mug: Mug, T_camera_object: np.ndarray, ins
     return [
         AffordanceFrame(
             category=category.name, part=part.name, instance=instance, score=1.0,
-            origin_m=apply(T_camera_object, mug.frames[part.name].origin_m), axis=R @ mug.frames[part.name].axis,
+            origin_m=apply(T_camera_object, mug.frames[part.name].origin_m),
+            axis=R @ mug.frames[part.name].axis,
             second_axis=R @ np.array(part.second_axis) if part.second_axis_needs in seen else None)
         for part in category.parts if part.name in seen
     ]

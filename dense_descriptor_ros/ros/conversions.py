@@ -1,7 +1,7 @@
 """Messages to numpy arrays and back.
 
-cv_bridge is not used: the six encodings of the interface are views on the message's buffer, and a cv_bridge of
-the distribution is built against one numpy and aborts beside another, as in a virtual environment.
+cv_bridge is not used: the encodings of the interface are views on the message's buffer, and the cv_bridge of
+a distribution is built against one numpy and aborts beside another, as in a virtual environment.
 """
 
 import array
@@ -17,7 +17,7 @@ from dense_descriptor_ros.ros.drops import BadFrameError, Drop
 MM = 1e-3
 
 COLOUR_CHANNELS = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1}
-DEPTH_DTYPES = {'16UC1': np.dtype(np.uint16), '32FC1': np.dtype(np.float32)}
+DEPTH_DTYPES: dict[str, np.dtype] = {'16UC1': np.dtype(np.uint16), '32FC1': np.dtype(np.float32)}
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def image_to_rgb(message: Image) -> np.ndarray:
 
 
 def depth_to_metres(message: Image) -> np.ndarray:
-    """(H, W) float32 metres from 16UC1 (mm) or 32FC1 (m); 0 where the sensor says 0, NaN, infinite or negative.
+    """(H, W) float32 metres from 16UC1 (mm) or 32FC1 (m); 0 where it is 0, negative, infinite or NaN.
 
     Raises:
         BadFrameError: DEPTH_ENCODING, DEPTH_SIZE, DEPTH_STEP or DEPTH_EMPTY.
@@ -104,8 +104,8 @@ def camera_matrix(message: CameraInfo, width: int, height: int) -> np.ndarray:
     K = np.array(message.k, float).reshape(3, 3)
     if not np.isfinite(K).all() or min(K[0, 0], K[1, 1]) <= 0:
         raise BadFrameError(
-            Drop.CAMERA_INFO_K, f'camera_info has fx {K[0, 0]:g} and fy {K[1, 1]:g}, expected focal lengths above 0: '
-            'calibrate the camera')
+            Drop.CAMERA_INFO_K, f'camera_info has fx {K[0, 0]:g} and fy {K[1, 1]:g}, expected focal lengths '
+            'above 0: calibrate the camera')
     return K
 
 
@@ -114,7 +114,7 @@ def array_to_image(pixels: np.ndarray, encoding: str, header: Header) -> Image:
     pixels = np.ascontiguousarray(pixels)
     # The field check of rclpy walks through `bytes` one by one; an array.array passes at once.
     data = array.array('B')
-    data.frombytes(memoryview(pixels).cast('B'))
+    data.frombytes(pixels.data.cast('B'))
     return Image(header=header, height=pixels.shape[0], width=pixels.shape[1], encoding=encoding,
                  is_bigendian=sys.byteorder == 'big', step=pixels.nbytes // pixels.shape[0], data=data)
 

@@ -21,8 +21,8 @@ def diagnostic_array(header: Header, node_name: str, state: str, snapshot: Snaps
         silent: sentences on the inputs that receive nothing.
     """
     level, message = judge(state, snapshot, silent)
-    status = DiagnosticStatus(level=level, name=f'{node_name}: pipeline', message=message,
-                              values=[KeyValue(key=key, value=value) for key, value in table(state, snapshot)])
+    values = [KeyValue(key=key, value=value) for key, value in table(state, snapshot)]
+    status = DiagnosticStatus(level=level, name=f'{node_name}: pipeline', message=message, values=values)
     return DiagnosticArray(header=header, status=[status])
 
 

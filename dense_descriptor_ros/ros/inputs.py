@@ -22,7 +22,7 @@ from dense_descriptor_ros.ros.watchdog import explain_silence
 
 
 def sensor_data_qos() -> QoSProfile:
-    """SensorData. A profile of its own each time: rclpy writes the overrides of one topic into the one it is given."""
+    """SensorData. A new profile each time: rclpy writes the overrides of a topic into the one it is given."""
     return QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
@@ -36,7 +36,7 @@ class RawFrame:
 
 
 class Inputs:
-    """The subscriptions of an active node: pairs image and depth, adds the newest camera_info, hands them on."""
+    """The subscriptions of an active node: pairs image and depth, adds the camera_info, submits all three."""
 
     def __init__(self, node: LifecycleNode, slop_s: Callable[[], float], submit: Callable[[RawFrame], None],
                  reporter: Reporter, statistics: Statistics) -> None:
@@ -70,21 +70,23 @@ class Inputs:
                 and not (topic == 'camera_info' and self._camera_info)]
         if late == ['pair']:
             gap = self._synchroniser.last_gap_s
-            return {'pair': 'image and depth arrive, but no two within sync_slop_s: the stamps last differed by '
-                    f'{f"{gap:.3f} s" if gap is not None else "more than the buffer holds"}'}
-        return {topic: explain_silence(self._node, self._subscriptions[topic]) for topic in late if topic != 'pair'}
+            last = 'more than the buffer holds' if gap is None else f'{gap:.3f} s'
+            return {'pair': 'image and depth arrive, but no two within sync_slop_s: '
+                    f'the stamps last differed by {last}'}
+        silent = {topic: self._subscriptions[topic] for topic in late if topic != 'pair'}
+        return {topic: explain_silence(self._node, subscription) for topic, subscription in silent.items()}
 
     def _subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None]) -> Subscription:
+        events = SubscriptionEventCallbacks(incompatible_qos=partial(self._on_incompatible_qos, topic))
         return self._node.create_subscription(
-            message_type, topic, callback, sensor_data_qos(),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=partial(self._on_incompatible_qos, topic)))
+            message_type, topic, callback, sensor_data_qos(), event_callbacks=events,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies())
 
     def _on_incompatible_qos(self, topic: str, event: QoSRequestedIncompatibleQoSInfo) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         name = self._node.resolve_topic_name(topic)
-        self._reporter.silence(topic, f'nothing on {name} from a publisher whose {policy} does not match: set '
-                               f'qos_overrides.{name}.subscription.{policy.lower()}')
+        self._reporter.silence(topic, f'nothing on {name} from a publisher whose {policy} does not match: '
+                               f'set qos_overrides.{name}.subscription.{policy.lower()}')
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._note('camera_info')
@@ -98,7 +100,7 @@ class Inputs:
             return
         self._last_s['pair'] = time.monotonic()
         if self._camera_info is None:
-            self._reporter.drop(Drop.CAMERA_INFO_MISSING, 'no camera_info yet: publish the calibration with the images')
+            self._reporter.drop(Drop.CAMERA_INFO_MISSING, 'no camera_info yet: publish it with the images')
             return
         self._submit(RawFrame(*pair, self._camera_info))
 

@@ -21,7 +21,8 @@ TEXT_HEIGHT_M = 0.015
 WHITE = (255, 255, 255)
 
 
-def affordance_frames(header: Header, frames: Iterable[AffordanceFrame], time_s: float) -> AffordanceFrameArray:
+def affordance_frames(header: Header, frames: Iterable[AffordanceFrame], time_s: float
+                      ) -> AffordanceFrameArray:
     """Every frame of one image; `time_s` is the wall time of the inference."""
     return AffordanceFrameArray(header=header, frames=[affordance_frame(frame) for frame in frames],
                                 processing_time=duration(time_s))
@@ -41,7 +42,7 @@ def pose_array(header: Header, frames: Iterable[AffordanceFrame]) -> PoseArray:
 
 
 def marker_array(header: Header, frames: Sequence[AffordanceFrame]) -> MarkerArray:
-    """Arrows along the axes (colours as in `draw_frames`), a sphere on the keypoint, a label; the last image's go."""
+    """Arrows along the axes, coloured as in `draw_frames`, spheres and labels; those of the last image go."""
     markers = [Marker(header=header, action=Marker.DELETEALL)]
     for frame in frames:
         markers += [keypoint_marker(frame), label_marker(frame), arrow_marker(frame, 'axis', frame.axis, 2)]
@@ -55,8 +56,8 @@ def marker_array(header: Header, frames: Sequence[AffordanceFrame]) -> MarkerArr
 def keypoint_marker(frame: AffordanceFrame) -> Marker:
     """Sphere on the keypoint."""
     diameter = Vector3(x=KEYPOINT_DIAMETER_M, y=KEYPOINT_DIAMETER_M, z=KEYPOINT_DIAMETER_M)
-    return Marker(ns='keypoint', type=Marker.SPHERE, pose=Pose(position=point(frame.origin_m)), scale=diameter,
-                  color=colour(WHITE))
+    return Marker(ns='keypoint', type=Marker.SPHERE, pose=Pose(position=point(frame.origin_m)),
+                  scale=diameter, color=colour(WHITE))
 
 
 def label_marker(frame: AffordanceFrame) -> Marker:

@@ -1,6 +1,7 @@
 """The perception node: lifecycle and wiring. What it does to a frame is in `pipeline`.
 
-    perception_node --ros-args -p autostart:=true -r image:=/camera/color/image_raw -r depth:=... -r camera_info:=...
+    perception_node --ros-args -p autostart:=true -r image:=/camera/color/image_raw -r depth:=... \
+        -r camera_info:=/camera/color/camera_info
 """
 
 import sys
@@ -37,7 +38,8 @@ LoadEngine = Callable[[Path | None, str], PerceptionEngine]
 
 def load_engine(path: Path | None, device: str) -> PerceptionEngine:
     """The engine of a checkpoint, the shipped one without a path."""
-    from dense_descriptor_ros.engine import Engine  # torch takes seconds; until then the node is already visible
+    # torch takes seconds to import; until then the node is already there and answers.
+    from dense_descriptor_ros.engine import Engine
 
     return Engine.load(path, device)
 
@@ -74,7 +76,8 @@ class PerceptionNode(LifecycleNode):
         """
         for transition in (self.trigger_configure, self.trigger_activate):
             if transition() is not TransitionCallbackReturn.SUCCESS:
-                raise DenseDescriptorError(self.statistics.snapshot().last_error or f'node stays {self.state}')
+                reason = self.statistics.snapshot().last_error
+                raise DenseDescriptorError(reason or f'the node stays {self.state}')
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and advertise the outputs."""
@@ -169,7 +172,7 @@ class PerceptionNode(LifecycleNode):
 
 
 def warm_up(engine: PerceptionEngine) -> None:
-    """Infer once on a flat scene: the first inference allocates and compiles, which no camera should wait for."""
+    """Infer once on a flat scene: the first inference allocates, for which no camera should wait."""
     height, width = WARM_UP_SIZE
     K = np.array([[width, 0, width / 2], [0, width, height / 2], [0, 0, 1]])
     engine.infer(np.zeros((height, width, 3), np.uint8), np.ones((height, width), np.float32), K)

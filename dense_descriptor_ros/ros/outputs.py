@@ -22,6 +22,7 @@ Build = Callable[[RgbdFrame, Prediction], Any]
 
 
 def frames_message(frame: RgbdFrame, found: Prediction) -> AffordanceFrameArray:
+    """For planners."""
     return affordance_frames(frame.header, found.frames, found.time_s)
 
 
@@ -32,18 +33,22 @@ def descriptors_message(frame: RgbdFrame, found: Prediction) -> Image:
 
 
 def descriptors_rgb_message(frame: RgbdFrame, found: Prediction) -> Image:
+    """Descriptors for the eye: the same descriptor always has the same colour."""
     return array_to_image(descriptors_to_rgb(found.descriptors), 'rgb8', frame.header)
 
 
 def overlay_message(frame: RgbdFrame, found: Prediction) -> Image:
+    """The image with the frames drawn."""
     return array_to_image(draw_frames(frame.rgb, found.frames, frame.K), 'rgb8', frame.header)
 
 
 def poses_message(frame: RgbdFrame, found: Prediction) -> PoseArray:
+    """Poses alone, for tools that know only standard messages."""
     return pose_array(frame.header, found.frames)
 
 
 def markers_message(frame: RgbdFrame, found: Prediction) -> MarkerArray:
+    """For RViz."""
     return marker_array(frame.header, found.frames)
 
 

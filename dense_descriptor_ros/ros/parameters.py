@@ -1,4 +1,4 @@
-"""ROS parameters declared from a frozen dataclass: name, default, range and meaning are stated once, in its fields."""
+"""ROS parameters declared from a frozen dataclass: its fields state name, default, range and meaning once."""
 
 from dataclasses import dataclass, field, fields
 from enum import Enum

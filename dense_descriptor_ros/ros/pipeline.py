@@ -32,8 +32,8 @@ class PerceptionEngine(Protocol):
 class Pipeline:
     """Converts, infers, publishes; a frame that cannot be used is reported and the next one taken."""
 
-    def __init__(self, engine: PerceptionEngine, outputs: Outputs, settings: Callable[[], PerceptionSettings], clock: Clock,
-                 statistics: Statistics, reporter: Reporter) -> None:
+    def __init__(self, engine: PerceptionEngine, outputs: Outputs, settings: Callable[[], PerceptionSettings],
+                 clock: Clock, statistics: Statistics, reporter: Reporter) -> None:
         self._engine = engine
         self._outputs = outputs
         self._settings = settings
@@ -72,7 +72,8 @@ class Pipeline:
         return (self._clock.now() - stamp).nanoseconds * NS
 
 
-def select(frames: Sequence[AffordanceFrame], score_threshold: float, max_instances: int) -> list[AffordanceFrame]:
+def select(frames: Sequence[AffordanceFrame], score_threshold: float, max_instances: int
+           ) -> list[AffordanceFrame]:
     """Frames at or above the threshold, of the objects whose best frames score highest, in their order."""
     kept = [frame for frame in frames if frame.score >= score_threshold]
     best: dict[int, float] = {}

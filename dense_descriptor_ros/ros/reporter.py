@@ -57,10 +57,11 @@ class Reporter:
 
     def failed_step(self, step: str, error: Exception) -> None:
         """A lifecycle transition did not work; the trace is logged unless the error is for the user."""
-        message = str(error) if isinstance(error, DenseDescriptorError) else f'{type(error).__name__}: {error}'
+        expected = isinstance(error, DenseDescriptorError)
+        message = str(error) if expected else f'{type(error).__name__}: {error}'
         self._statistics.failed(message)
-        trace = '' if isinstance(error, DenseDescriptorError) else '\n' + ''.join(traceback.format_exception(error))
-        self._logger.error(f'{step} failed: {message}{trace}')
+        trace = [] if expected else traceback.format_exception(error)
+        self._logger.error('\n'.join([f'{step} failed: {message}', *trace]))
 
     def silence(self, topic: str, message: str) -> None:
         """An input is missing."""

@@ -23,8 +23,8 @@ def run(create: Callable[[], NodeType], start: Callable[[NodeType], None] = lamb
         args: list[str] | None = None) -> int:
     """Create a node, start it and spin it until SIGINT or SIGTERM; the exit status.
 
-    The context outlives the signal (rclpy's own handlers end it at once), so that the node can finish what it is
-    doing and say goodbye. An error that is the user's to solve is printed as one line.
+    The context outlives the signal (rclpy's own handlers end it at once), so that the node can finish what it
+    is doing. An error that is the user's to solve is printed as one line.
     """
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

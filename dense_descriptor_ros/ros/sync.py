@@ -23,8 +23,8 @@ UNPAIRED = {Stream.IMAGE: Drop.IMAGE_UNPAIRED, Stream.DEPTH: Drop.DEPTH_UNPAIRED
 class Synchroniser(Generic[Message]):
     """Approximate synchroniser of two streams, each in order of its stamps.
 
-    A message is paired at once with the nearest one of the other stream within the slop, and whatever is older
-    in either stream is given up; so is the oldest when more than `capacity` wait. The slop should be less than
+    A message is paired at once with the nearest one of the other stream within the slop, and what is older in
+    either stream is given up; so is the oldest when more than `capacity` wait. The slop should be less than
     half the period of the faster stream. Not thread-safe: one executor thread calls it.
     """
 
@@ -34,9 +34,10 @@ class Synchroniser(Generic[Message]):
         self._waiting: dict[Stream, deque[tuple[int, Message]]] = {stream: deque() for stream in Stream}
         self._newest_ns: dict[Stream, int] = {}
         self.last_gap_s: float | None = None
-        """Difference of stamps between the newest message and the nearest of the other stream; None without one."""
+        """Between the newest message and the nearest of the other stream; None if there was none."""
 
-    def add(self, stream: Stream, stamp_ns: int, message: Message, slop_s: float) -> tuple[Message, Message] | None:
+    def add(self, stream: Stream, stamp_ns: int, message: Message, slop_s: float
+            ) -> tuple[Message, Message] | None:
         """Take a message; the (image, depth) pair that it completes, if it does."""
         newest_ns = self._newest_ns.get(stream, stamp_ns)
         if stamp_ns < newest_ns:
@@ -67,8 +68,9 @@ class Synchroniser(Generic[Message]):
                 self._report(UNPAIRED[stream], '')
 
     def _restart(self, stream: Stream, jump_s: float) -> None:
-        self._report(Drop.STAMP_BACKWARDS, f'stamps of {stream.name.lower()} went back by {jump_s:.3f} s (a bag '
-                     'that loops, or two publishers on one topic): synchronisation starts anew')
+        self._report(
+            Drop.STAMP_BACKWARDS, f'stamps of {stream.name.lower()} went back by {jump_s:.3f} s (a bag that '
+            'loops, or two publishers on one topic): synchronisation starts anew')
         self._newest_ns.clear()
         for each, waiting in self._waiting.items():
             for _ in waiting:

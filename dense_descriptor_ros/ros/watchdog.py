@@ -18,8 +18,8 @@ def explain_silence(node: Node, subscription: Subscription) -> str:
                     f'expected {wanted}; remap the topic')
         compatibility, reason = qos_check_compatible(publisher.qos_profile, subscription.qos_profile)
         if compatibility == QoSCompatibility.ERROR:
-            return (f'nothing on {topic}: the QoS of {publisher.node_name} does not match ({reason.strip(" ;")}); set '
-                    f'qos_overrides.{topic}.subscription.*')
+            return (f'nothing on {topic}: the QoS of {publisher.node_name} does not match '
+                    f'({reason.strip(" ;")}); set qos_overrides.{topic}.subscription.*')
     return f'nothing on {topic}: its {len(publishers)} publisher(s) match but send nothing; check the camera'
 
 

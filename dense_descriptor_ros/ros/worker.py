@@ -8,7 +8,7 @@ Item = TypeVar('Item')
 
 
 class Worker(Generic[Item]):
-    """Calls `process` on its own thread with the newest item submitted; an older one still waiting is superseded.
+    """Calls `process` on its own thread with the newest item; an older one still waiting is superseded.
 
     `process` must not raise.
     """

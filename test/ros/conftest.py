@@ -40,8 +40,8 @@ def true_frames() -> list[AffordanceFrame]:
         return AffordanceFrame('mug', part, instance, score, np.array([0.1, 0.2, 0.5 + instance]),
                                np.array([0.0, 0, 1]), second_axis)
 
-    return [frame(0, 'body', 0.9, np.array([1.0, 0, 0])), frame(0, 'handle', 0.6, None), frame(1, 'body', 0.7, None),
-            frame(2, 'body', 0.3, None)]
+    return [frame(0, 'body', 0.9, np.array([1.0, 0, 0])), frame(0, 'handle', 0.6, None),
+            frame(1, 'body', 0.7, None), frame(2, 'body', 0.3, None)]
 
 
 class FakeEngine:
@@ -73,8 +73,9 @@ def stamp(time_s: float) -> Time:
 
 def image_message(pixels: np.ndarray, encoding: str, time_s: float = 1.0) -> Image:
     row_bytes = pixels.nbytes // pixels.shape[0]
-    return Image(header=Header(stamp=stamp(time_s), frame_id='optical'), height=pixels.shape[0], width=pixels.shape[1],
-                 encoding=encoding, step=row_bytes, data=array.array('B', pixels.tobytes()))
+    header = Header(stamp=stamp(time_s), frame_id='optical')
+    return Image(header=header, height=pixels.shape[0], width=pixels.shape[1], encoding=encoding,
+                 step=row_bytes, data=array.array('B', pixels.tobytes()))
 
 
 class Rig:

@@ -72,7 +72,8 @@ def test_no_frames_clear_the_markers() -> None:
     assert [marker.action for marker in marker_array(HEADER, []).markers] == [Marker.DELETEALL]
 
 
-@pytest.mark.parametrize(('time_s', 'sec', 'nanosec'), [(0, 0, 0), (0.9999999999, 1, 0), (2.5, 2, 500_000_000)])
+@pytest.mark.parametrize(
+    ('time_s', 'sec', 'nanosec'), [(0, 0, 0), (0.9999999999, 1, 0), (2.5, 2, 500_000_000)])
 def test_duration(time_s: float, sec: int, nanosec: int) -> None:
     message = duration(time_s)
     assert (message.sec, message.nanosec) == (sec, nanosec)

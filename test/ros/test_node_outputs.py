@@ -1,4 +1,4 @@
-"""What comes out: only what is listened to, with the stamp and frame of the image, and the newest frame first."""
+"""What comes out: only what is listened to, with the image's stamp and frame, and the newest frame first."""
 
 from typing import Any
 
@@ -22,7 +22,8 @@ def test_frames_below_the_threshold_are_left_out(rig: Any) -> None:
     rig.start('acf_poses')
     message = rig.result()
     expected = [frame for frame in true_frames() if frame.score >= 0.5]
-    assert [(frame.instance_id, frame.part) for frame in message.frames] == [(f.instance, f.part) for f in expected]
+    found = [(frame.instance_id, frame.part) for frame in message.frames]
+    assert found == [(frame.instance, frame.part) for frame in expected]
     assert message.processing_time.nanosec == 250_000_000
     rig.node.set_parameters([rig.parameter('score_threshold', 0.65)])
     assert [frame.part for frame in rig.result().frames] == ['body', 'body']

@@ -11,8 +11,8 @@ NODE = [sys.executable, '-m', 'dense_descriptor_ros.ros.node']
 
 
 def test_bad_parameter_is_one_line_and_status_1() -> None:
-    result = subprocess.run([*NODE, '--ros-args', '-p', 'score_threshold:=2.0'], capture_output=True, text=True,
-                            timeout=60)
+    arguments = ['--ros-args', '-p', 'score_threshold:=2.0']
+    result = subprocess.run([*NODE, *arguments], capture_output=True, text=True, timeout=60)
     assert result.returncode == 1
     assert result.stderr.startswith('error: ') and 'score_threshold' in result.stderr
     assert 'Traceback' not in result.stderr

@@ -1,0 +1,184 @@
+"""The whole path on real ROS 2: a simulated camera, the perception node and this subscriber, three processes.
+
+    python -m dense_descriptor_ros.sim.demo
+
+Prints what was found beside the truth, writes pictures and a page, and fails if no mug was found.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.time import Time
+from sensor_msgs.msg import Image
+
+from dense_descriptor_ros.errors import DenseDescriptorError
+from dense_descriptor_ros.files import write_image
+from dense_descriptor_ros.frames import AffordanceFrame
+from dense_descriptor_ros.msg import AffordanceFrame as AffordanceFrameMessage
+from dense_descriptor_ros.msg import AffordanceFrameArray
+from dense_descriptor_ros.ros.conversions import image_to_rgb
+from dense_descriptor_ros.sim.demo_match import compare, mug_found, summarise
+from dense_descriptor_ros.sim.demo_page import Shown, image_table, picture, summary_table, write_page
+
+VIEWS_PER_SCENE = 8
+STOP_S = 10.0
+# An image is larger than the buffers between two processes: on a busy machine best effort loses most of them.
+RELIABLE = {f'qos_overrides./{topic}.subscription.reliability': 'reliable' for topic in ('image', 'depth', 'camera_info')}
+TOPICS = {'found': ('perception/acf_poses', AffordanceFrameArray), 'true': ('camera/true_frames', AffordanceFrameArray),
+          'overlay': ('perception/overlay', Image), 'descriptors': ('perception/descriptors_rgb', Image)}
+
+
+class Listener(Node):
+    """Collects what belongs to one image, by its stamp, and shows it once it is complete."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__('demo')
+        self.images: list[Shown] = []
+        self._folder = folder
+        self._parts: dict[int, dict[str, Any]] = {}
+        self._arrived: dict[int, Time] = {}
+        for name, (topic, kind) in TOPICS.items():
+            self.create_subscription(kind, topic, lambda message, name=name: self._collect(name, message), 10)
+
+    def _collect(self, name: str, message: Any) -> None:
+        stamp = Time.from_msg(message.header.stamp)
+        parts = self._parts.setdefault(stamp.nanoseconds, {})
+        parts[name] = message
+        if name == 'found':
+            self._arrived[stamp.nanoseconds] = self.get_clock().now()
+        if len(parts) == len(TOPICS):
+            self._show(parts, (self._arrived[stamp.nanoseconds] - stamp).nanoseconds * 1e-6)
+            self._parts = {key: value for key, value in self._parts.items() if key > stamp.nanoseconds}
+
+    def _show(self, parts: dict[str, Any], age_ms: float) -> None:
+        true, found = ([frame_of(frame) for frame in parts[name].frames] for name in ('true', 'found'))
+        shown = Shown(len(self.images), age_ms, compare(true, found))
+        self.images.append(shown)
+        overlay = image_to_rgb(parts['overlay'])
+        size = overlay.shape[1], overlay.shape[0]
+        descriptors = cv2.resize(image_to_rgb(parts['descriptors']), size, interpolation=cv2.INTER_NEAREST)
+        write_image(self._folder / picture('overlay', shown.number), overlay)
+        write_image(self._folder / picture('descriptors', shown.number), descriptors)
+        print(image_table(shown), flush=True)
+
+
+def frame_of(message: AffordanceFrameMessage) -> AffordanceFrame:
+    """The core's frame of a message; the comparison needs no second axis."""
+    position, axis = message.pose.position, message.axis
+    return AffordanceFrame(message.category, message.part, message.instance_id, message.score,
+                           np.array([position.x, position.y, position.z]), np.array([axis.x, axis.y, axis.z]))
+
+
+@contextmanager
+def child(module: str, log: Path, parameters: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
+    """A node of this package in a process of its own that ends with this block, whatever happens in it."""
+    settings = [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
+    with log.open('wb') as file:
+        process = subprocess.Popen([sys.executable, '-m', module, '--ros-args', *settings], stdout=file,
+                                   stderr=subprocess.STDOUT)
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def watch(listener: Listener, children: dict[Path, subprocess.Popen[bytes]], images: int, deadline_s: float) -> None:
+    """Spin until so many images are shown or the time is over.
+
+    Raises:
+        DenseDescriptorError: a child ended by itself.
+    """
+    while len(listener.images) < images and time.monotonic() < deadline_s:
+        rclpy.spin_once(listener, timeout_sec=0.2)
+        for log, process in children.items():
+            if process.poll() is not None:
+                last = log.read_text(errors='replace').strip().splitlines()[-1:]
+                raise DenseDescriptorError(f'{log.stem} ended with status {process.returncode}: {" ".join(last)}')
+
+
+def demonstrate(options: argparse.Namespace) -> list[Shown]:
+    """Run the three processes; what was shown."""
+    # A domain of its own on this machine alone: other robots neither hear nor disturb it.
+    os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    deadline_s = time.monotonic() + options.seconds
+    camera = {'seed': options.seed, 'rate_hz': options.rate_hz, 'views_per_scene': VIEWS_PER_SCENE}
+    perception = {'autostart': True, **RELIABLE, **({'model_path': options.checkpoint} if options.checkpoint else {})}
+    nodes = {'ros.node': ('perception', perception), 'sim.camera_node': ('camera', camera)}
+    with ExitStack() as stack:
+        children = {}
+        for module, (name, parameters) in nodes.items():
+            log = options.out / f'{name}.log'
+            children[log] = stack.enter_context(child(f'dense_descriptor_ros.{module}', log, parameters))
+        stack.enter_context(rclpy.init())
+        listener = Listener(options.out)
+        watch(listener, children, options.images, deadline_s)
+    return listener.images
+
+
+def conclude(images: list[Shown], out: Path) -> None:
+    """Print the summary and write the page.
+
+    Raises:
+        DenseDescriptorError: no mug was found.
+    """
+    if not images:
+        raise DenseDescriptorError(f'no image came back in time; see {out / "perception.log"}')
+    summary = summarise([row for shown in images for row in shown.rows])
+    mugs = sum(mug_found(shown.rows) for shown in images)
+    p50, p95 = np.percentile([shown.age_ms for shown in images], [50, 95])
+    headline = (f'{len(images)} images; in {mugs} a mug with handle was found, every visible part within 20 mm; '
+                f'age of the result {p50:.0f} ms (median), {p95:.0f} ms (95th percentile).')
+    write_page(out / 'index.html', headline, summary, images)
+    print(f'\n{summary_table(summary)}\n\n{headline}\npage: {out / "index.html"}\nlogs: {out / "perception.log"}, '
+          f'{out / "camera.log"}')
+    if not mugs:
+        raise DenseDescriptorError('no mug with handle was found with its visible parts within 20 mm')
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--out', type=Path, default=Path('demo_out'), help='folder for pictures, page and logs')
+    parser.add_argument('--checkpoint', type=Path, help='checkpoint; the shipped one by default')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the first scene')
+    parser.add_argument('--images', type=int, default=16, help='images to show')
+    parser.add_argument('--rate-hz', type=float, default=2.0, help='images per second of the camera')
+    parser.add_argument('--seconds', type=float, default=90.0, help='longest duration')
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the demonstration; the exit status."""
+    options = parse(arguments)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        conclude(demonstrate(options), options.out)
+    except (DenseDescriptorError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 130
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
