@@ -101,8 +101,8 @@ def read_descriptors(path: Path) -> np.ndarray:
         DatasetError: the file is missing or damaged.
     """
     try:
-        with np.load(path) as file:
-            return file['descriptors']
+        with path.open('rb') as file:
+            return np.load(file)['descriptors']
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DatasetError(
             f'{path}: no readable descriptors ({error}); run predict with --descriptors'

@@ -16,8 +16,6 @@ MIN_VISIBLE = 0.1
 """Objects less visible than this are neither required nor punished."""
 MIN_PART_PX = 25
 """So are handles with fewer visible pixels."""
-LYING_DEG = 30.0
-"""An object leans at least this far from upright to count as lying."""
 
 ImageKey = tuple[int, int]
 """Scene and image number."""
