@@ -75,7 +75,9 @@ class View:
             path = self.folder / folder / f'{self.im_id:06d}.{suffix}'
             if path.is_file():
                 return read_png(path, cv2.IMREAD_COLOR)[..., ::-1].copy()
-        raise DatasetError(f'{self.folder}: no rgb/{self.im_id:06d}.png or .jpg; scene_gt.json lists this image')
+        raise DatasetError(
+            f'{self.folder}: no rgb/{self.im_id:06d}.png or .jpg; scene_gt.json lists this image'
+        )
 
     def depth_m(self, folder: str = 'depth') -> np.ndarray:
         """(H, W) float32 metres, 0 where unknown."""
@@ -139,8 +141,11 @@ def read_models(path: Path) -> dict[int, ObjectModel]:
             }
             radius_mm = value['rim_radius_mm']
             models[int(key)] = ObjectModel(
-                obj_id=int(key), category=value['category'], frames=frames,
-                height_m=value['height_mm'] * MM, rim_radius_m=radius_mm * MM,
+                obj_id=int(key),
+                category=value['category'],
+                frames=frames,
+                height_m=value['height_mm'] * MM,
+                rim_radius_m=radius_mm * MM,
                 handle_x_min_m=value.get('handle_x_min_mm', 1.08 * radius_mm) * MM,
                 diameter_m=value['diameter_mm'] * MM if 'diameter_mm' in value else None,
             )
@@ -168,14 +173,24 @@ def read_view(folder: Path, im_id: int, camera: dict[str, Any], truth: list[Any]
     if 'cam_R_w2c' in camera:
         T_camera_world = read_transform(camera['cam_R_w2c'], camera['cam_t_w2c'])
     instances = tuple(
-        Instance(index=index, obj_id=int(gt['obj_id']),
-                 T_camera_object=read_transform(gt['cam_R_m2c'], gt['cam_t_m2c']),
-                 visib_fract=float(about['visib_fract']), px_count_visib=int(about['px_count_visib']))
+        Instance(
+            index=index,
+            obj_id=int(gt['obj_id']),
+            T_camera_object=read_transform(gt['cam_R_m2c'], gt['cam_t_m2c']),
+            visib_fract=float(about['visib_fract']),
+            px_count_visib=int(about['px_count_visib']),
+        )
         for index, (gt, about) in enumerate(zip(truth, info, strict=True))
     )
-    return View(folder=folder, scene_id=int(folder.name), im_id=im_id,
-                K=np.array(camera['cam_K'], float).reshape(3, 3), T_camera_world=T_camera_world,
-                depth_scale=float(camera.get('depth_scale', 1.0)), instances=instances)
+    return View(
+        folder=folder,
+        scene_id=int(folder.name),
+        im_id=im_id,
+        K=np.array(camera['cam_K'], float).reshape(3, 3),
+        T_camera_world=T_camera_world,
+        depth_scale=float(camera.get('depth_scale', 1.0)),
+        instances=instances,
+    )
 
 
 def read_transform(R: list[float], t_mm: list[float]) -> np.ndarray:

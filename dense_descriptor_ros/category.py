@@ -39,10 +39,13 @@ class Category:
             raise ConfigError(f'category {self.name!r} has parts {names}: give at least one, each name once')
         for part in self.parts:
             if part.second_axis_needs not in names:
-                raise ConfigError(f'part {part.name!r} needs {part.second_axis_needs!r}, which is none of {names}')
+                raise ConfigError(
+                    f'part {part.name!r} needs {part.second_axis_needs!r}, which is none of {names}'
+                )
 
     @property
     def part_names(self) -> list[str]:
+        """Names in the order of `parts`."""
         return [part.name for part in self.parts]
 
     def to_dict(self) -> dict[str, Any]:

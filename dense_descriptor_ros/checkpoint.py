@@ -36,8 +36,10 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint atomically; matrices in half precision, vectors in single."""
-    tensors = {name: tensor.detach().cpu().contiguous().to(storage_type(tensor))
-               for name, tensor in checkpoint.model.state_dict().items()}
+    tensors = {
+        name: tensor.detach().cpu().contiguous().to(storage_type(tensor))
+        for name, tensor in checkpoint.model.state_dict().items()
+    }
     metadata = {
         'schema_version': SCHEMA_VERSION,
         'model': json.dumps(checkpoint.config.to_dict()),
@@ -68,24 +70,35 @@ def load_checkpoint(path: Path = SHIPPED, device: str | torch.device = 'cpu') ->
         model.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, ConfigError, RuntimeError) as error:
         raise CheckpointError(f'{path}: its weights do not fit its own configuration: {error}') from error
-    return Checkpoint(model.to(device).eval(), config, category,
-                      json.loads(metadata.get('provenance', '{}')), json.loads(metadata.get('metrics', '{}')))
+    return Checkpoint(
+        model.to(device).eval(),
+        config,
+        category,
+        json.loads(metadata.get('provenance', '{}')),
+        json.loads(metadata.get('metrics', '{}')),
+    )
 
 
 def read_file(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     """Metadata and float32 tensors of a checkpoint of this schema."""
     if not path.is_file():
-        raise CheckpointError(f'{path}: no such checkpoint; train one with training/train.py or leave the path '
-                              'out to use the shipped one')
+        raise CheckpointError(
+            f'{path}: no such checkpoint; train one with training/train.py or leave the path '
+            'out to use the shipped one'
+        )
     try:
         with safe_open(path, framework='pt') as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f'{path}: not a readable .safetensors file, perhaps truncated '
-                              f'({path.stat().st_size} bytes): {error}') from error
+        raise CheckpointError(
+            f'{path}: not a readable .safetensors file, perhaps truncated '
+            f'({path.stat().st_size} bytes): {error}'
+        ) from error
     version = metadata.get('schema_version')
     if version != SCHEMA_VERSION:
-        raise CheckpointError(f'{path}: schema version {version!r}, this package reads {SCHEMA_VERSION!r}; train '
-                              'it again, or install the version of the package that wrote it')
+        raise CheckpointError(
+            f'{path}: schema version {version!r}, this package reads {SCHEMA_VERSION!r}; train '
+            'it again, or install the version of the package that wrote it'
+        )
     return metadata, {name: t.float() if t.dtype == torch.float16 else t for name, t in tensors.items()}

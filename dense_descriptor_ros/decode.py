@@ -56,10 +56,12 @@ def decode(votes: Votes, category: Category, config: DecodeConfig) -> list[Affor
             instances.append(instance_frames(own, category, config))
     instances.sort(key=lambda frames: -max(frame.score for frame in frames))
     return [
-        AffordanceFrame(frame.category, frame.part, number, frame.score, frame.origin_m, frame.axis,
-                        frame.second_axis)
-        for number, frames in enumerate(instances[:config.max_instances])
-        for frame in frames if frame.score >= config.score_threshold
+        AffordanceFrame(
+            frame.category, frame.part, number, frame.score, frame.origin_m, frame.axis, frame.second_axis
+        )
+        for number, frames in enumerate(instances[: config.max_instances])
+        for frame in frames
+        if frame.score >= config.score_threshold
     ]
 
 
@@ -99,8 +101,11 @@ def instance_frames(votes: Votes, category: Category, config: DecodeConfig) -> l
     frames = []
     for i, (part, (origin, axis, agreement)) in enumerate(zip(category.parts, estimates, strict=True)):
         second = normal_part(axes[part.second_axis_needs], axis) if known[part.second_axis_needs] else None
-        frames.append(AffordanceFrame(category.name, part.name, 0, float(found * seen[i] * agreement), origin,
-                                      axis, second))
+        frames.append(
+            AffordanceFrame(
+                category.name, part.name, 0, float(found * seen[i] * agreement), origin, axis, second
+            )
+        )
     return frames
 
 

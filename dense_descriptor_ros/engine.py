@@ -24,7 +24,9 @@ MAX_WIDTH_PX = 640
 class Engine:
     """A trained network on a device, ready for images of any size."""
 
-    def __init__(self, checkpoint: Checkpoint, device: str = 'auto', config: DecodeConfig | None = None) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, device: str = 'auto', config: DecodeConfig | None = None
+    ) -> None:
         self.device = choose_device(device)
         self.config = config or DecodeConfig()
         self.category: Category = checkpoint.category
@@ -34,7 +36,9 @@ class Engine:
         self._model = checkpoint.model.to(self.device, memory_format=torch.channels_last).eval()
 
     @classmethod
-    def load(cls, path: Path | None = None, device: str = 'auto', config: DecodeConfig | None = None) -> 'Engine':
+    def load(
+        cls, path: Path | None = None, device: str = 'auto', config: DecodeConfig | None = None
+    ) -> 'Engine':
         """Engine of a checkpoint file, the shipped one when there is no path.
 
         Raises:
@@ -85,7 +89,9 @@ def choose_device(name: str) -> torch.device:
         raise ConfigError(f'device {name!r} is unknown: expected auto, cpu, cuda or cuda:N') from error
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type not in ('cpu', 'cuda') or (device.type == 'cuda' and (device.index or 0) >= count):
-        raise ConfigError(f'device {name!r} is not here: this machine has {count} CUDA device(s); use auto or cpu')
+        raise ConfigError(
+            f'device {name!r} is not here: this machine has {count} CUDA device(s); use auto or cpu'
+        )
     return device
 
 
@@ -101,23 +107,32 @@ def check_input(rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray) -> None:
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
         raise InputError(f'rgb is {rgb.dtype} of shape {rgb.shape}: expected uint8 (H, W, 3)')
     if min(rgb.shape[:2]) < SIZE_MULTIPLE:
-        raise InputError(f'rgb has {rgb.shape[1]}x{rgb.shape[0]} pixels: expected at least '
-                         f'{SIZE_MULTIPLE}x{SIZE_MULTIPLE}')
+        raise InputError(
+            f'rgb has {rgb.shape[1]}x{rgb.shape[0]} pixels: expected at least {SIZE_MULTIPLE}x{SIZE_MULTIPLE}'
+        )
     if depth_m.shape != rgb.shape[:2] or not np.issubdtype(depth_m.dtype, np.floating):
-        raise InputError(f'depth_m is {depth_m.dtype} of shape {depth_m.shape}: expected floats of shape '
-                         f'{rgb.shape[:2]}, metres registered to the colour image')
+        raise InputError(
+            f'depth_m is {depth_m.dtype} of shape {depth_m.shape}: expected floats of shape '
+            f'{rgb.shape[:2]}, metres registered to the colour image'
+        )
     if np.shape(K) != (3, 3) or not np.isfinite(K).all() or K[0, 0] <= 0 or K[1, 1] <= 0:
-        raise InputError(f'K is {np.asarray(K).tolist()}: expected a finite 3x3 matrix with positive focal lengths')
+        raise InputError(
+            f'K is {np.asarray(K).tolist()}: expected a finite 3x3 matrix with positive focal lengths'
+        )
     if not (np.isfinite(depth_m) & (depth_m > 0)).any():
         raise InputError('depth_m has no pixel above 0: frames need depth; check the sensor and its unit')
 
 
-def fit_to_network(rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def fit_to_network(
+    rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Resize to multiples of 32 and at most `MAX_WIDTH_PX` wide, so that cells tile the image exactly."""
     height, width = depth_m.shape
     depth = np.where(np.isfinite(depth_m) & (depth_m > 0), depth_m, 0).astype(np.float32)
     scale = min(1.0, MAX_WIDTH_PX / width)
-    size = tuple(max(SIZE_MULTIPLE, round(side * scale / SIZE_MULTIPLE) * SIZE_MULTIPLE) for side in (width, height))
+    size = tuple(
+        max(SIZE_MULTIPLE, round(side * scale / SIZE_MULTIPLE) * SIZE_MULTIPLE) for side in (width, height)
+    )
     if size == (width, height):
         return np.ascontiguousarray(rgb), depth, K
     rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)

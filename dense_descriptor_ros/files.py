@@ -22,7 +22,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(f'.{os.getpid()}.{path.name}')
     try:
         write(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -46,5 +46,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
     bgr = image[..., ::-1] if image.ndim == 3 else image
     ok, encoded = cv2.imencode(path.suffix, np.ascontiguousarray(bgr))
     if not ok:
-        raise DenseDescriptorError(f'{path}: OpenCV cannot encode a {image.dtype} array of shape {image.shape}')
+        raise DenseDescriptorError(
+            f'{path}: OpenCV cannot encode a {image.dtype} array of shape {image.shape}'
+        )
     write_atomically(path, lambda temporary: temporary.write_bytes(encoded.tobytes()))

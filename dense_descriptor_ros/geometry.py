@@ -70,7 +70,9 @@ def frame_rotation(axis: np.ndarray, second: np.ndarray) -> np.ndarray:
     x = x - (x @ z) * z
     length = float(np.linalg.norm(x))
     if not np.isfinite(z).all() or not np.isfinite(length) or length < 1e-6 or not np.isclose(z @ z, 1):
-        raise InputError(f'axis {axis} and second axis {second} span no frame: give two directions that differ')
+        raise InputError(
+            f'axis {axis} and second axis {second} span no frame: give two directions that differ'
+        )
     x = x / length
     return np.stack([x, np.cross(z, x), z], 1)
 
@@ -81,12 +83,17 @@ def rotation_to_quaternion(R: np.ndarray) -> np.ndarray:
     Source: the eigenvector form of Bar-Itzhack 2000, stable for every rotation.
     """
     xx, xy, xz, yx, yy, yz, zx, zy, zz = np.asarray(R, float).ravel()
-    N = np.array([
-        [xx - yy - zz, yx + xy, zx + xz, zy - yz],
-        [yx + xy, yy - xx - zz, zy + yz, xz - zx],
-        [zx + xz, zy + yz, zz - xx - yy, yx - xy],
-        [zy - yz, xz - zx, yx - xy, xx + yy + zz],
-    ]) / 3
+    N = (
+        np.array(
+            [
+                [xx - yy - zz, yx + xy, zx + xz, zy - yz],
+                [yx + xy, yy - xx - zz, zy + yz, xz - zx],
+                [zx + xz, zy + yz, zz - xx - yy, yx - xy],
+                [zy - yz, xz - zx, yx - xy, xx + yy + zz],
+            ]
+        )
+        / 3
+    )
     _, vectors = np.linalg.eigh(N)
     q = vectors[:, -1]
     return -q if q[3] < 0 else q

@@ -88,7 +88,9 @@ class DescriptorNet(nn.Module):
         votes = self.frame_head(torch.cat([features, descriptors.to(features.dtype)], 1)).float()
         object_logit, votes = votes[:, 0], votes[:, 1:].unflatten(1, (self.part_count, 8))
         return ModelOutput(
-            descriptors=descriptors, object_logit=object_logit, visible_logit=votes[:, :, 0],
+            descriptors=descriptors,
+            object_logit=object_logit,
+            visible_logit=votes[:, :, 0],
             log_spread=votes[:, :, 1].clamp(*LOG_SPREAD_RANGE),
             offset_cells=votes[:, :, 2:5] * self.OFFSET_SCALE_CELLS,
             axis=F.normalize(votes[:, :, 5:8], dim=2, eps=1e-6),
@@ -109,7 +111,11 @@ def build_backbone(config: ModelConfig) -> tuple[nn.Module, list[int]]:
 def head(width_in: int, width: int, width_out: int) -> nn.Sequential:
     """Two 3x3 convolutions and a linear read-out."""
     return nn.Sequential(
-        nn.Conv2d(width_in, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True),
-        nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True),
+        nn.Conv2d(width_in, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(width, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
         nn.Conv2d(width, width_out, 1),
     )

@@ -40,8 +40,11 @@ def network_input(rgb: torch.Tensor, depth_m: torch.Tensor, K: torch.Tensor) -> 
 
 def pixel_rays(K: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Viewing rays (B, 3, H, W) with z = 1 of every pixel, camera frame."""
-    v, u = torch.meshgrid(torch.arange(height, device=K.device, dtype=K.dtype),
-                          torch.arange(width, device=K.device, dtype=K.dtype), indexing='ij')
+    v, u = torch.meshgrid(
+        torch.arange(height, device=K.device, dtype=K.dtype),
+        torch.arange(width, device=K.device, dtype=K.dtype),
+        indexing='ij',
+    )
     return rays_of(K, torch.stack([u, v]).expand(len(K), -1, -1, -1))
 
 
@@ -101,6 +104,6 @@ def surface_normals(depth: torch.Tensor, rays: torch.Tensor) -> torch.Tensor:
     points = depth * rays
     s = NORMAL_STEP_PX
     padded = F.pad(points, (s, s, s, s), mode='replicate')
-    ax, ay, az = (padded[..., s:-s, 2 * s:] - padded[..., s:-s, :-2 * s]).unbind(1)
-    bx, by, bz = (padded[..., 2 * s:, s:-s] - padded[..., :-2 * s, s:-s]).unbind(1)
+    ax, ay, az = (padded[..., s:-s, 2 * s :] - padded[..., s:-s, : -2 * s]).unbind(1)
+    bx, by, bz = (padded[..., 2 * s :, s:-s] - padded[..., : -2 * s, s:-s]).unbind(1)
     return unit(torch.stack([by * az - bz * ay, bz * ax - bx * az, bx * ay - by * ax], 1))

@@ -28,14 +28,18 @@ class Votes:
         return len(self.weight)
 
     def __getitem__(self, pick: np.ndarray) -> 'Votes':
-        return Votes(self.weight[pick], self.keypoint_m[pick], self.spread_m[pick], self.axis[pick],
-                     self.visible[pick])
+        return Votes(
+            self.weight[pick], self.keypoint_m[pick], self.spread_m[pick], self.axis[pick], self.visible[pick]
+        )
 
 
 def cell_pixels(height: int, width: int, device: torch.device | None = None) -> torch.Tensor:
     """Pixel `uv` (2, h, w) at which each cell of an H x W image reads depth, next to the cell's centre."""
-    v, u = torch.meshgrid(torch.arange(STRIDE // 2, height, STRIDE, device=device),
-                          torch.arange(STRIDE // 2, width, STRIDE, device=device), indexing='ij')
+    v, u = torch.meshgrid(
+        torch.arange(STRIDE // 2, height, STRIDE, device=device),
+        torch.arange(STRIDE // 2, width, STRIDE, device=device),
+        indexing='ij',
+    )
     return torch.stack([u, v])
 
 
@@ -54,7 +58,9 @@ def cast_votes(output: ModelOutput, depth_m: torch.Tensor, K: torch.Tensor, min_
     keypoints = points + ray_to_camera(by_part, offset_m.transpose(1, 2)).transpose(1, 2)
     axes = ray_to_camera(by_part, output.axis[0][..., i, j].permute(2, 1, 0)).transpose(1, 2)
     return Votes(
-        weight=object_score[i, j].cpu().numpy(), keypoint_m=keypoints.cpu().numpy(),
+        weight=object_score[i, j].cpu().numpy(),
+        keypoint_m=keypoints.cpu().numpy(),
         spread_m=(output.log_spread[0][:, i, j].T.exp() * m_per_cell[..., 0]).cpu().numpy(),
-        axis=axes.cpu().numpy(), visible=output.visible_logit[0][:, i, j].T.sigmoid().cpu().numpy(),
+        axis=axes.cpu().numpy(),
+        visible=output.visible_logit[0][:, i, j].T.sigmoid().cpu().numpy(),
     )

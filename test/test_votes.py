@@ -1,50 +1,25 @@
 import numpy as np
 import torch
+from perfect_votes import perfect_output
 
-from dense_descriptor_ros.model import STRIDE, ModelOutput
+from dense_descriptor_ros.model import STRIDE
 from dense_descriptor_ros.votes import cast_votes, cell_pixels
 
-H, W, P = 64, 96, 2
+H, W = 64, 96
 K = np.array([[80.0, 0, 40], [0, 80, 30], [0, 0, 1]])
 ORIGINS = np.array([[0.05, -0.02, 1.0], [0.1, 0.0, 0.9]])
 AXES = np.array([[0, -1.0, 0], [0.6, 0, 0.8]])
 
 
-def ray_rotation(ray):
-    """Rodrigues' rotation from z onto a ray, by the matrix exponential's closed form."""
-    r = ray / np.linalg.norm(ray)
-    w = np.cross([0, 0, 1.0], r)
-    angle = np.arcsin(np.linalg.norm(w))
-    k = w / max(np.linalg.norm(w), 1e-15)
-    k_cross = np.array([[0, -k[2], k[1]], [k[2], 0, -k[0]], [-k[1], k[0], 0]])
-    return np.eye(3) + np.sin(angle) * k_cross + (1 - np.cos(angle)) * k_cross @ k_cross
-
-
-def perfect_output(depth_m):
-    """What a network would say that knew ORIGINS and AXES, written by an independent formula."""
-    h, w = H // STRIDE, W // STRIDE
-    offset, axis = np.zeros((1, P, 3, h, w)), np.zeros((1, P, 3, h, w))
-    for i in range(h):
-        for j in range(w):
-            u, v = STRIDE * j + STRIDE // 2, STRIDE * i + STRIDE // 2
-            ray = np.linalg.inv(K) @ [u, v, 1]
-            R, z = ray_rotation(ray), depth_m[v, u]
-            for p in range(P):
-                offset[0, p, :, i, j] = R.T @ (ORIGINS[p] - z * ray) * K[0, 0] / STRIDE / z
-                axis[0, p, :, i, j] = R.T @ AXES[p]
-    full = torch.zeros(1, P, h, w)
-    return ModelOutput(descriptors=torch.zeros(1, 4, h, w), object_logit=torch.full((1, h, w), 3.0),
-                       visible_logit=full + 1, log_spread=full + np.log(2), axis=torch.from_numpy(axis).float(),
-                       offset_cells=torch.from_numpy(offset).float())
-
-
 def cast(output, depth_m, min_object_score=0.5):
-    return cast_votes(output, torch.from_numpy(depth_m)[None], torch.from_numpy(K).float()[None], min_object_score)
+    return cast_votes(
+        output, torch.from_numpy(depth_m)[None], torch.from_numpy(K).float()[None], min_object_score
+    )
 
 
 def test_perfect_output_votes_for_the_truth_from_every_cell():
     depth_m = np.random.default_rng(0).uniform(0.7, 1.3, (H, W)).astype(np.float32)
-    votes = cast(perfect_output(depth_m), depth_m)
+    votes = cast(perfect_output(depth_m, K, ORIGINS, AXES), depth_m)
     assert len(votes) == (H // STRIDE) * (W // STRIDE)
     np.testing.assert_allclose(votes.keypoint_m, np.broadcast_to(ORIGINS, votes.keypoint_m.shape), atol=1e-5)
     np.testing.assert_allclose(votes.axis, np.broadcast_to(AXES, votes.axis.shape), atol=1e-5)
@@ -52,14 +27,14 @@ def test_perfect_output_votes_for_the_truth_from_every_cell():
 
 def test_spread_is_in_metres_at_the_cells_depth():
     depth_m = np.full((H, W), 0.8, np.float32)
-    votes = cast(perfect_output(depth_m), depth_m)
+    votes = cast(perfect_output(depth_m, K, ORIGINS, AXES), depth_m)
     np.testing.assert_allclose(votes.spread_m, 2 * STRIDE * 0.8 / K[0, 0], rtol=1e-5)
 
 
 def test_cells_without_depth_or_object_have_no_vote():
     depth_m = np.full((H, W), 1.0, np.float32)
     depth_m[:32] = 0
-    output = perfect_output(depth_m + 1)
+    output = perfect_output(depth_m + 1, K, ORIGINS, AXES)
     output.object_logit[0, :, :12] = -3
     votes = cast(output, depth_m)
     assert len(votes) == (32 // STRIDE) * (W // STRIDE - 12)

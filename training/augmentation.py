@@ -12,8 +12,8 @@ from dense_descriptor_ros.errors import ConfigError
 class AugmentationConfig:
     """Strengths and probabilities; all 0 leaves images as they are but for the crop."""
 
-    zoom_min: float = 0.45
-    zoom_max: float = 1.25
+    zoom_min: float = 0.6
+    zoom_max: float = 1.6
     roll_deg: float = 30.0
     mirror: float = 0.5
     """Probability."""
@@ -33,13 +33,18 @@ class AugmentationConfig:
     def __post_init__(self) -> None:
         for name in ('mirror', 'recolour', 'grey', 'blur', 'depth_noisy', 'depth_holes'):
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f'augmentation.{name} is {getattr(self, name)}: expected a probability, 0 to 1')
+                raise ConfigError(
+                    f'augmentation.{name} is {getattr(self, name)}: expected a probability, 0 to 1'
+                )
         if not 0 < self.zoom_min <= self.zoom_max:
-            raise ConfigError(f'augmentation zooms {self.zoom_min} to {self.zoom_max}: expected 0 < min <= max')
+            raise ConfigError(
+                f'augmentation zooms {self.zoom_min} to {self.zoom_max}: expected 0 < min <= max'
+            )
 
 
-def augment_colour(rgb: np.ndarray, objects: np.ndarray, config: AugmentationConfig,
-                   rng: np.random.Generator) -> np.ndarray:
+def augment_colour(
+    rgb: np.ndarray, objects: np.ndarray, config: AugmentationConfig, rng: np.random.Generator
+) -> np.ndarray:
     """Another look of an image (H, W, 3) uint8; `objects` (H, W) bool marks the category's instances."""
     image = rgb.astype(np.float32) / 255
     for region in (objects, ~objects):

@@ -17,7 +17,7 @@ HANDLE = 'handle'
 
 @dataclass(frozen=True)
 class ViewLabels:
-    """Truth of one virtual view of H x W pixels with I instances and P parts; metres, virtual camera frame."""
+    """Truth of a virtual view of H x W pixels with I instances and P parts; metres, virtual camera frame."""
 
     instance_map: np.ndarray
     """(H, W) int16: 0 where no instance of the category is, else 1 + its position in `instances`."""
@@ -32,11 +32,15 @@ class ViewLabels:
     """(I, P) bool"""
 
 
-def view_labels(dataset: BopDataset, view: View, exact_depth_m: np.ndarray, camera: VirtualCamera,
-                category: Category) -> ViewLabels:
+def view_labels(
+    dataset: BopDataset, view: View, exact_depth_m: np.ndarray, camera: VirtualCamera, category: Category
+) -> ViewLabels:
     """Labels of a view as a virtual camera sees it; `exact_depth_m` (H, W) is of the original image."""
-    instances = tuple(i for i in view.instances
-                      if i.obj_id in dataset.models and dataset.models[i.obj_id].category == category.name)
+    instances = tuple(
+        i
+        for i in view.instances
+        if i.obj_id in dataset.models and dataset.models[i.obj_id].category == category.name
+    )
     instance_map = np.zeros((camera.height, camera.width), np.int16)
     for number, instance in enumerate(instances):
         mask = camera.warp(view.visible_mask(instance).astype(np.uint8), cv2.INTER_NEAREST) > 0
@@ -45,29 +49,42 @@ def view_labels(dataset: BopDataset, view: View, exact_depth_m: np.ndarray, came
     p_virtual = back_project(camera.K, pixel_grid(camera.height, camera.width), depth_m)
     frames = [instance_frames(dataset, i, camera, category) for i in instances]
     zoom_area = float(abs(np.linalg.det(camera.affine[:, :2])))
-    visible = [visible_parts(dataset, i, camera, p_virtual[instance_map == n + 1], zoom_area, category)
-               for n, i in enumerate(instances)]
+    visible = [
+        visible_parts(dataset, i, camera, p_virtual[instance_map == n + 1], zoom_area, category)
+        for n, i in enumerate(instances)
+    ]
     shape = (len(instances), len(category.parts))
     return ViewLabels(
-        instance_map, p_virtual, instances,
+        instance_map,
+        p_virtual,
+        instances,
         origins_m=np.array([origins for origins, _ in frames]).reshape(*shape, 3),
         axes=np.array([axes for _, axes in frames]).reshape(*shape, 3),
         visible=np.array(visible, bool).reshape(shape),
     )
 
 
-def instance_frames(dataset: BopDataset, instance: Instance, camera: VirtualCamera,
-                    category: Category) -> tuple[np.ndarray, np.ndarray]:
+def instance_frames(
+    dataset: BopDataset, instance: Instance, camera: VirtualCamera, category: Category
+) -> tuple[np.ndarray, np.ndarray]:
     """Origins (P, 3) and axes (P, 3) of one instance's parts in the virtual camera."""
     model = dataset.models[instance.obj_id]
     T = camera.T_virtual_object(instance.T_camera_object)
     frames = [model.frames[name] for name in category.part_names]
-    return (apply(T, np.array([f.origin_m for f in frames])),
-            np.array([f.axis for f in frames]) @ T[:3, :3].T)
+    return (
+        apply(T, np.array([f.origin_m for f in frames])),
+        np.array([f.axis for f in frames]) @ T[:3, :3].T,
+    )
 
 
-def visible_parts(dataset: BopDataset, instance: Instance, camera: VirtualCamera, points: np.ndarray,
-                  zoom_area: float, category: Category) -> list[bool]:
+def visible_parts(
+    dataset: BopDataset,
+    instance: Instance,
+    camera: VirtualCamera,
+    points: np.ndarray,
+    zoom_area: float,
+    category: Category,
+) -> list[bool]:
     """For each part whether the virtual view shows enough of it; `points` (N, 3) are the instance's."""
     p_object = camera.to_object(points[points[:, 2] > 0], instance.T_camera_object)
     on_handle = int((p_object[:, 0] > dataset.models[instance.obj_id].handle_x_min_m).sum())

@@ -1,4 +1,4 @@
-"""The objective `dense_contrastive`: descriptors by multi-view and cross-instance contrast, frames by votes."""
+"""The objective `dense_contrastive`: contrast over views and instances, and votes for frames."""
 
 from dataclasses import dataclass
 
@@ -51,8 +51,10 @@ def objective_losses(output: ModelOutput, batch: Batch, config: ObjectiveConfig)
         output: for 2B images, the pairs' views in turn.
         batch: as `ViewPairs` describes an item, with a leading dimension B.
     """
-    flat = {key: batch[key].flatten(0, 1) for key in
-            ('depth_m', 'K', 'instance_map', 'origins_m', 'axes', 'visible')}
+    flat = {
+        key: batch[key].flatten(0, 1)
+        for key in ('depth_m', 'K', 'instance_map', 'origins_m', 'axes', 'visible')
+    }
     losses = vote_losses(output, **flat)
     losses['multi_view'] = multi_view_loss(output, batch, config)
     losses['across_instances'] = across_instances_loss(output, batch, config)
@@ -71,8 +73,10 @@ def multi_view_loss(output: ModelOutput, batch: Batch, config: ObjectiveConfig) 
         # Other instances are neither matches nor non-matches: they should agree where they correspond.
         negative = (owner[:, None] == owner[None]) & (torch.cdist(p_object, p_object) > config.non_match_m)
         background = background_descriptors(output, batch, [2 * pair, 2 * pair + 1], config.background)
-        terms += [pixel_nce(first, second, negative, background, config.temperature),
-                  pixel_nce(second, first, negative, background, config.temperature)]
+        terms += [
+            pixel_nce(first, second, negative, background, config.temperature),
+            pixel_nce(second, first, negative, background, config.temperature),
+        ]
     return torch.stack(terms).mean()
 
 
@@ -80,15 +84,22 @@ def across_instances_loss(output: ModelOutput, batch: Batch, config: ObjectiveCo
     """Points of different instances that show their handle should agree where the surfaces correspond."""
     size = batch['depth_m'].shape[-2:]
     owner, uv = batch['owner'].flatten(0, 1), batch['uv'].flatten(0, 1)
-    descriptors = torch.cat([sample_descriptors(d, p, size)
-                             for d, p in zip(output.descriptors, uv, strict=True)])
+    descriptors = torch.cat(
+        [sample_descriptors(d, p, size) for d, p in zip(output.descriptors, uv, strict=True)]
+    )
     usable = torch.nonzero(owner.flatten() > 0)[:, 0]
-    pick = usable[torch.randperm(len(usable), device=usable.device)[:config.surface_points]]
+    pick = usable[torch.randperm(len(usable), device=usable.device)[: config.surface_points]]
     coordinates = batch['coordinates'].flatten(0, 2)[pick]
     owner = owner.flatten()[pick]
     background = background_descriptors(output, batch, range(len(uv)), config.background)
-    return surface_nce(descriptors[pick], coordinates, owner[:, None] != owner[None], background,
-                       config.temperature, config.surface_bandwidth)
+    return surface_nce(
+        descriptors[pick],
+        coordinates,
+        owner[:, None] != owner[None],
+        background,
+        config.temperature,
+        config.surface_bandwidth,
+    )
 
 
 def sample_descriptors(descriptors: torch.Tensor, uv: torch.Tensor, size: torch.Size) -> torch.Tensor:
@@ -99,8 +110,9 @@ def sample_descriptors(descriptors: torch.Tensor, uv: torch.Tensor, size: torch.
     return F.normalize(sampled[0, :, 0].T, dim=1, eps=1e-6)
 
 
-def background_descriptors(output: ModelOutput, batch: Batch, images: range | list[int],
-                           count: int) -> torch.Tensor:
+def background_descriptors(
+    output: ModelOutput, batch: Batch, images: range | list[int], count: int
+) -> torch.Tensor:
     """Descriptors (M, D), M <= count, of random cells that show no instance in some images of the batch."""
     empty = batch['instance_map'].flatten(0, 1)[list(images)] == 0
     b, i, j = torch.nonzero(empty, as_tuple=True)

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from dense_descriptor_ros.bop import BopDataset, View
 from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.errors import ConfigError, DatasetError
-from dense_descriptor_ros.geometry import apply, inverse, project
+from dense_descriptor_ros.geometry import apply, project
 from dense_descriptor_ros.model import SIZE_MULTIPLE, STRIDE
 from dense_descriptor_ros.training.augmentation import AugmentationConfig, augment_colour, augment_depth
 from dense_descriptor_ros.training.labels import HANDLE, ViewLabels, surface_normals, view_labels
@@ -51,32 +51,45 @@ class ViewPairs(Dataset[Sample]):
         DatasetError: no scene shows an instance of the category.
     """
 
-    def __init__(self, dataset: BopDataset, category: Category, config: PairConfig,
-                 augmentation: AugmentationConfig, seed: int) -> None:
+    def __init__(
+        self,
+        dataset: BopDataset,
+        category: Category,
+        config: PairConfig,
+        augmentation: AugmentationConfig,
+        seed: int,
+    ) -> None:
         self.dataset, self.category, self.config = dataset, category, config
         self.augmentation, self.seed = augmentation, seed
         self.views = [view for view in dataset.views if self.visible_objects(view)]
         if not self.views:
-            raise DatasetError(f'{dataset.root / dataset.split}: no image shows a {category.name} with '
-                               f'{MIN_VISIBLE_PX} pixels; generate more scenes')
+            raise DatasetError(
+                f'{dataset.root / dataset.split}: no image shows a {category.name} with '
+                f'{MIN_VISIBLE_PX} pixels; generate more scenes'
+            )
 
     def __len__(self) -> int:
         return len(self.views)
 
     def __getitem__(self, position: int) -> Sample:
-        """Item `position % len(self)`; the position as a whole seeds the augmentation (see EndlessSampler)."""
+        """Item `position % len(self)`; the whole position seeds the augmentation (see EndlessSampler)."""
         index = position % len(self)
         rng = np.random.default_rng([self.seed, position])
         view = self.views[index]
         target = int(rng.choice(self.visible_objects(view)))
-        others = [v for v in self.dataset.scenes[view.scene_id]
-                  if v.im_id != view.im_id and target in self.visible_objects(v)]
+        others = [
+            v
+            for v in self.dataset.scenes[view.scene_id]
+            if v.im_id != view.im_id and target in self.visible_objects(v)
+        ]
         pair = (view, others[rng.integers(len(others))] if others else view)
         mirrored = bool(rng.random() < self.augmentation.mirror)
         cameras = [self.draw_camera(v, target, mirrored, rng) for v in pair]
         exact = [v.depth_m() for v in pair]
-        labels = [view_labels(self.dataset, v, depth, camera, self.category)
-                  for v, depth, camera in zip(pair, exact, cameras, strict=True)]
+        labels = [
+            view_labels(self.dataset, v, depth, camera, self.category)
+            for v, depth, camera in zip(pair, exact, cameras, strict=True)
+        ]
         images = [self.draw_images(*args, rng) for args in zip(pair, exact, cameras, labels, strict=True)]
         arrays = {key: np.stack([image[key] for image in images]) for key in images[0]}
         arrays |= self.draw_points(labels, cameras, rng)
@@ -84,58 +97,82 @@ class ViewPairs(Dataset[Sample]):
 
     def visible_objects(self, view: View) -> list[int]:
         """Models of the category that show enough pixels in a view."""
-        return [i.obj_id for i in view.instances if i.px_count_visib >= MIN_VISIBLE_PX
-                and i.obj_id in self.dataset.models
-                and self.dataset.models[i.obj_id].category == self.category.name]
+        return [
+            i.obj_id
+            for i in view.instances
+            if i.px_count_visib >= MIN_VISIBLE_PX
+            and i.obj_id in self.dataset.models
+            and self.dataset.models[i.obj_id].category == self.category.name
+        ]
 
     def draw_camera(self, view: View, target: int, mirrored: bool, rng: np.random.Generator) -> VirtualCamera:
         """A crop with the target somewhere in it."""
         instance = next(i for i in view.instances if i.obj_id == target)
-        zoom = float(np.exp(rng.uniform(np.log(self.augmentation.zoom_min), np.log(self.augmentation.zoom_max))))
+        zoom = float(
+            np.exp(rng.uniform(np.log(self.augmentation.zoom_min), np.log(self.augmentation.zoom_max)))
+        )
         size = np.array([self.config.width, self.config.height])
         centre = project(view.K, instance.T_camera_object[:3, 3]) + rng.uniform(-0.35, 0.35, 2) * size / zoom
         roll = np.radians(rng.uniform(-self.augmentation.roll_deg, self.augmentation.roll_deg))
-        return virtual_camera(view.K, centre, self.config.width, self.config.height, zoom, float(roll), mirrored)
+        return virtual_camera(
+            view.K, centre, self.config.width, self.config.height, zoom, float(roll), mirrored
+        )
 
-    def draw_images(self, view: View, exact_depth_m: np.ndarray, camera: VirtualCamera, labels: ViewLabels,
-                    rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def draw_images(
+        self,
+        view: View,
+        exact_depth_m: np.ndarray,
+        camera: VirtualCamera,
+        labels: ViewLabels,
+        rng: np.random.Generator,
+    ) -> dict[str, np.ndarray]:
         """Augmented images and per-cell truth of one view."""
         depth_m = exact_depth_m
         if (view.folder / 'depth_noisy').is_dir() and rng.random() < self.augmentation.depth_noisy:
             depth_m = view.depth_m('depth_noisy')
-        rgb = augment_colour(camera.warp(view.rgb(), cv2.INTER_LINEAR), labels.instance_map > 0,
-                             self.augmentation, rng)
+        rgb = augment_colour(
+            camera.warp(view.rgb(), cv2.INTER_LINEAR), labels.instance_map > 0, self.augmentation, rng
+        )
         count, parts = min(len(labels.instances), MAX_INSTANCES), len(self.category.parts)
-        padded = {'origins_m': np.zeros((MAX_INSTANCES, parts, 3), np.float32),
-                  'axes': np.zeros((MAX_INSTANCES, parts, 3), np.float32),
-                  'visible': np.zeros((MAX_INSTANCES, parts), bool)}
+        padded = {
+            'origins_m': np.zeros((MAX_INSTANCES, parts, 3), np.float32),
+            'axes': np.zeros((MAX_INSTANCES, parts, 3), np.float32),
+            'visible': np.zeros((MAX_INSTANCES, parts), bool),
+        }
         for name, array in padded.items():
             array[:count] = getattr(labels, name)[:count]
-        cells = labels.instance_map[STRIDE // 2::STRIDE, STRIDE // 2::STRIDE]
+        cells = labels.instance_map[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
         return padded | {
             'rgb': np.ascontiguousarray(rgb.transpose(2, 0, 1)),
             'depth_m': augment_depth(camera.warp(depth_m, cv2.INTER_NEAREST), self.augmentation, rng),
-            'K': camera.K.astype(np.float32), 'instance_map': cells.astype(np.int64),
+            'K': camera.K.astype(np.float32),
+            'instance_map': cells.astype(np.int64),
         }
 
-    def draw_points(self, labels: list[ViewLabels], cameras: list[VirtualCamera],
-                    rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def draw_points(
+        self, labels: list[ViewLabels], cameras: list[VirtualCamera], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
         """Surface points of both views, and where view 1 shows those of view 0."""
         first, second = (self.surface_points(*args, rng) for args in zip(labels, cameras, strict=True))
         match_uv, matched = find_matches(first['owner'], first['p_object'], labels[1], cameras[1])
         points = {key: np.stack([first[key], second[key]]) for key in ('uv', 'owner', 'coordinates')}
         return points | {'match_uv': match_uv, 'matched': matched, 'p_object': first['p_object']}
 
-    def surface_points(self, labels: ViewLabels, camera: VirtualCamera,
-                       rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Random pixels on instances; `owner` is the BOP model, negative if its handle hides, 0 for padding."""
+    def surface_points(
+        self, labels: ViewLabels, camera: VirtualCamera, rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Random pixels on instances; `owner` is the BOP model, negative if its handle hides, 0 = padding."""
         N = self.config.points
-        out = {'uv': np.zeros((N, 2), np.float32), 'owner': np.zeros(N, np.int64),
-               'coordinates': np.zeros((N, 7), np.float32), 'p_object': np.zeros((N, 3), np.float32)}
+        out = {
+            'uv': np.zeros((N, 2), np.float32),
+            'owner': np.zeros(N, np.int64),
+            'coordinates': np.zeros((N, 7), np.float32),
+            'p_object': np.zeros((N, 3), np.float32),
+        }
         v, u = np.nonzero((labels.instance_map > 0) & (labels.p_virtual[..., 2] > 0))
         pick = rng.permutation(len(u))[:N]
         uv = np.stack([u[pick], v[pick]], 1)
-        out['uv'][:len(pick)] = uv
+        out['uv'][: len(pick)] = uv
         normals = surface_normals(labels.p_virtual, uv)
         numbers = labels.instance_map[uv[:, 1], uv[:, 0]]
         handle = self.category.part_names.index(HANDLE)
@@ -144,8 +181,9 @@ class ViewPairs(Dataset[Sample]):
             instance = labels.instances[n - 1]
             R = instance.T_camera_object[:3, :3]
             p_object = camera.to_object(labels.p_virtual[uv[own, 1], uv[own, 0]], instance.T_camera_object)
-            coordinates = surface_coordinates(p_object, normals[own] @ camera.M @ R,
-                                              self.dataset.models[instance.obj_id])
+            coordinates = surface_coordinates(
+                p_object, normals[own] @ camera.M @ R, self.dataset.models[instance.obj_id]
+            )
             coordinates[:, 5] *= np.linalg.det(camera.M)  # in a mirror left is right
             out['owner'][own] = instance.obj_id if labels.visible[n - 1, handle] else -instance.obj_id
             out['coordinates'][own] = coordinates
@@ -153,8 +191,9 @@ class ViewPairs(Dataset[Sample]):
         return out
 
 
-def find_matches(owner: np.ndarray, p_object: np.ndarray, labels: ViewLabels,
-                 camera: VirtualCamera) -> tuple[np.ndarray, np.ndarray]:
+def find_matches(
+    owner: np.ndarray, p_object: np.ndarray, labels: ViewLabels, camera: VirtualCamera
+) -> tuple[np.ndarray, np.ndarray]:
     """Pixels (N, 2) float32 of object points (N, 3) in a view, and which (N,) bool are seen there."""
     match_uv = np.zeros((len(owner), 2), np.float32)
     matched = np.zeros(len(owner), bool)
@@ -166,6 +205,7 @@ def find_matches(owner: np.ndarray, p_object: np.ndarray, labels: ViewLabels,
         inside = ((cell >= 0) & (cell < [camera.width, camera.height])).all(1)
         own, uv, cell, p_virtual = own[inside], uv[inside], cell[inside], p_virtual[inside]
         seen = (labels.instance_map[cell[:, 1], cell[:, 0]] == number + 1) & (
-            np.abs(labels.p_virtual[cell[:, 1], cell[:, 0], 2] - p_virtual[:, 2]) < MATCH_TOLERANCE_M)
+            np.abs(labels.p_virtual[cell[:, 1], cell[:, 0], 2] - p_virtual[:, 2]) < MATCH_TOLERANCE_M
+        )
         match_uv[own[seen]], matched[own[seen]] = uv[seen], True
     return match_uv, matched

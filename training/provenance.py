@@ -10,8 +10,14 @@ from dense_descriptor_ros.training.settings import TrainConfig
 
 def provenance(config: TrainConfig) -> dict[str, Any]:
     """Data set, settings and commit of a run, for the checkpoint's metadata."""
-    return {'data': config.data.name, 'split': config.split, 'data_hash': data_hash(config.data / config.split),
-            'objective': config.objective.name, 'commit': commit(), 'settings': config.identity()}
+    return {
+        'data': config.data.name,
+        'split': config.split,
+        'data_hash': data_hash(config.data / config.split),
+        'objective': config.objective.name,
+        'commit': commit(),
+        'settings': config.identity(),
+    }
 
 
 def data_hash(folder: Path) -> str:
@@ -27,8 +33,13 @@ def commit() -> str | None:
     """Commit of the source, with `-dirty` if it was changed; None outside a repository."""
     here = Path(__file__).parent
     try:
-        described = subprocess.run(['git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude', '*'],
-                                   cwd=here, capture_output=True, text=True, check=True)
+        described = subprocess.run(
+            ['git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude', '*'],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return described.stdout.strip()

@@ -28,10 +28,18 @@ class EndlessSampler(Sampler[int]):
             epoch, offset = epoch + 1, 0
 
 
-def endless_batches(pairs: ViewPairs, batch: int, seed: int, first_step: int, workers: int) -> DataLoader[Sample]:
+def endless_batches(
+    pairs: ViewPairs, batch: int, seed: int, first_step: int, workers: int
+) -> DataLoader[Sample]:
     """Batches of `batch` pairs, beginning with the one of step `first_step`."""
-    return DataLoader(pairs, batch_size=batch, sampler=EndlessSampler(len(pairs), seed, first_step * batch),
-                      num_workers=workers, worker_init_fn=one_thread, prefetch_factor=4 if workers else None)
+    return DataLoader(
+        pairs,
+        batch_size=batch,
+        sampler=EndlessSampler(len(pairs), seed, first_step * batch),
+        num_workers=workers,
+        worker_init_fn=one_thread,
+        prefetch_factor=4 if workers else None,
+    )
 
 
 def one_thread(worker: int) -> None:

@@ -81,7 +81,7 @@ class TrainConfig:
 
 
 def schema() -> DictConfig:
-    """Keys, types and defaults; OmegaConf makes what comes from frozen dataclasses read-only, which is lifted."""
+    """Keys, types and defaults, writable: what comes from frozen dataclasses is read-only at first."""
     keys = OmegaConf.structured(TrainConfig)
     for node in (keys, *(keys[key] for key in keys if OmegaConf.is_config(keys[key]))):
         OmegaConf.set_readonly(node, False)

@@ -35,9 +35,12 @@ def surface_coordinates(points_m: np.ndarray, normals: np.ndarray, model: Object
     reach_m = max(model.frames['handle'].origin_m[0] - model.handle_x_min_m, 1e-3)
     spread = np.where(regions == 1, radius / model.rim_radius_m, 1.0)
     handle = regions == 0
-    return np.concatenate([
-        REGION_DISTANCE * np.eye(len(REGIONS))[regions],
-        np.where(handle, (x - model.handle_x_min_m) / reach_m, spread * np.cos(angle))[:, None],
-        np.where(handle, y / (0.5 * model.rim_radius_m), spread * np.sin(angle))[:, None],
-        (2 * z / model.height_m)[:, None],
-    ], 1)
+    return np.concatenate(
+        [
+            REGION_DISTANCE * np.eye(len(REGIONS))[regions],
+            np.where(handle, (x - model.handle_x_min_m) / reach_m, spread * np.cos(angle))[:, None],
+            np.where(handle, y / (0.5 * model.rim_radius_m), spread * np.sin(angle))[:, None],
+            (2 * z / model.height_m)[:, None],
+        ],
+        1,
+    )

@@ -28,24 +28,31 @@ LOG = logging.getLogger(__name__)
 
 
 class Trainer:
-    """One training run in its folder: `last.safetensors`, `best.safetensors`, `state.pt`, TensorBoard events."""
+    """A run in its folder: `last.safetensors`, `best.safetensors`, `state.pt` and TensorBoard events."""
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
         self.state_file = config.folder / 'state.pt'
         if self.state_file.exists() and not config.resume:
-            raise ConfigError(f'{config.folder} already holds a run: go on with resume=true, or take another name=')
+            raise ConfigError(
+                f'{config.folder} already holds a run: go on with resume=true, or take another name='
+            )
         torch.manual_seed(config.seed)
         self.category = load_category(config.category)
         self.train_data, self.val_data = split_scenes(open_bop(config.data, config.split), config.val_share)
         self.pairs = ViewPairs(self.train_data, self.category, config.pairs, config.augmentation, config.seed)
         self.device = choose_device(config.device)
         self.model = DescriptorNet(config.model, len(self.category.parts)).to(
-            self.device, memory_format=torch.channels_last)
-        self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(config.optimiser.ema),
-                                     use_buffers=True)
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), config.optimiser.learning_rate,
-                                           weight_decay=config.optimiser.weight_decay)
+            self.device, memory_format=torch.channels_last
+        )
+        self.average = AveragedModel(
+            self.model, multi_avg_fn=get_ema_multi_avg_fn(config.optimiser.ema), use_buffers=True
+        )
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(),
+            config.optimiser.learning_rate,
+            weight_decay=config.optimiser.weight_decay,
+        )
         self.step, self.best = 0, -1.0
         self.provenance = provenance(config)
 
@@ -57,12 +64,21 @@ class Trainer:
         """
         if self.config.resume and self.state_file.exists():
             self.restore()
-        LOG.info('%d views to train on, %d to validate with, %s, from step %d', len(self.pairs),
-                 len(self.val_data.views), self.device, self.step)
+        LOG.info(
+            '%d views to train on, %d to validate with, %s, from step %d',
+            len(self.pairs),
+            len(self.val_data.views),
+            self.device,
+            self.step,
+        )
         settings, every = self.config.optimiser, self.config.every
-        batches = endless_batches(self.pairs, settings.pairs, self.config.seed, self.step, self.config.workers)
-        with SummaryWriter(str(self.config.folder), purge_step=self.step) as writer, \
-                tqdm(total=settings.steps, initial=self.step, unit='step') as bar:
+        batches = endless_batches(
+            self.pairs, settings.pairs, self.config.seed, self.step, self.config.workers
+        )
+        with (
+            SummaryWriter(str(self.config.folder), purge_step=self.step) as writer,
+            tqdm(total=settings.steps, initial=self.step, unit='step') as bar,
+        ):
             for batch in batches:
                 if self.step >= settings.steps:
                     break
@@ -96,9 +112,10 @@ class Trainer:
         values = {name: float(value.detach()) for name, value in losses.items()}
         if not math.isfinite(values['total']) or not math.isfinite(float(norm)):
             raise TrainingError(
-                f'step {self.step}: the losses are {values}, gradient norm {float(norm)}; nothing was changed by this '
-                f'step and {self.config.folder}/last.safetensors is kept. Lower optimiser.learning_rate, then '
-                'resume=true')
+                f'step {self.step}: losses {values}, gradient norm {float(norm)}; stopped before the weights '
+                f'changed, and {self.config.folder} keeps its last good checkpoint. Train again with a lower '
+                'optimiser.learning_rate under another name='
+            )
         self.optimiser.step()
         self.average.update_parameters(self.model)
         return values | {'gradient_norm': float(norm)}
@@ -123,16 +140,29 @@ class Trainer:
     def checkpoint(self, metrics: dict[str, float]) -> Checkpoint:
         """The averaged weights with their provenance."""
         finite = {name: round(value, 4) for name, value in metrics.items() if math.isfinite(value)}
-        return Checkpoint(self.average.module, self.config.model, self.category,
-                          self.provenance | {'step': self.step}, {'validation': finite} if finite else {})
+        return Checkpoint(
+            self.average.module,
+            self.config.model,
+            self.category,
+            self.provenance | {'step': self.step},
+            {'validation': finite} if finite else {},
+        )
 
     def save(self) -> None:
         """Write the state to resume from, and the averaged weights as `last.safetensors`."""
-        save_state(self.state_file, {
-            'step': self.step, 'best': self.best, 'identity': self.config.identity(),
-            'model': self.model.state_dict(), 'average': self.average.state_dict(),
-            'optimiser': self.optimiser.state_dict(), 'torch_rng': torch.get_rng_state(), 'time_s': time.time(),
-        })
+        save_state(
+            self.state_file,
+            {
+                'step': self.step,
+                'best': self.best,
+                'identity': self.config.identity(),
+                'model': self.model.state_dict(),
+                'average': self.average.state_dict(),
+                'optimiser': self.optimiser.state_dict(),
+                'torch_rng': torch.get_rng_state(),
+                'time_s': time.time(),
+            },
+        )
         save_checkpoint(self.config.folder / 'last.safetensors', self.checkpoint({}))
 
     def restore(self) -> None:

@@ -28,8 +28,10 @@ def load_state(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
         raise CheckpointError(f'{path}: cannot be read ({error}); start again under another name=') from error
     changed = differences(state['identity'], identity)
     if changed:
-        raise ConfigError(f'{path} belongs to a run with other settings ({"; ".join(changed)}); resume with the same, '
-                          'or start under another name=')
+        raise ConfigError(
+            f'{path} belongs to a run with other settings ({"; ".join(changed)}); resume with the same, '
+            'or start under another name='
+        )
     return dict(state)
 
 

@@ -47,7 +47,8 @@ def validate(engine: Engine, dataset: BopDataset, views: list[View]) -> Validati
     metrics = {}
     for part in part_names(truth):
         metrics[f'ap_{THRESHOLD[0]:g}mm_{THRESHOLD[1]:g}deg/{part}'] = precision_recall(
-            truth, predictions, part, *THRESHOLD).area
+            truth, predictions, part, *THRESHOLD
+        ).area
         matches = [o for o in outcomes(truth, predictions, part) if o.truth and o.predicted]
         if matches:
             metrics[f'origin_mm_p50/{part}'] = float(np.median([m.origin_mm for m in matches]))
@@ -65,9 +66,11 @@ def split_scenes(dataset: BopDataset, share: float) -> tuple[BopDataset, BopData
     """Training and validation parts: the last scenes, at least one, validate."""
     scenes = sorted(dataset.scenes)
     count = min(max(1, round(share * len(scenes))), len(scenes) - 1)
-    keep, held_out = scenes[:len(scenes) - count], scenes[len(scenes) - count:]
-    return (replace(dataset, scenes={s: dataset.scenes[s] for s in keep}),
-            replace(dataset, scenes={s: dataset.scenes[s] for s in held_out}))
+    keep, held_out = scenes[: len(scenes) - count], scenes[len(scenes) - count :]
+    return (
+        replace(dataset, scenes={s: dataset.scenes[s] for s in keep}),
+        replace(dataset, scenes={s: dataset.scenes[s] for s in held_out}),
+    )
 
 
 def spread_views(views: list[View], count: int) -> list[View]:

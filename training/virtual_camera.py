@@ -40,8 +40,15 @@ class VirtualCamera:
         return apply(inverse(T_camera_object), p_virtual @ self.M)
 
 
-def virtual_camera(K: np.ndarray, centre_uv: np.ndarray, width: int, height: int, zoom: float, roll_rad: float,
-                   mirrored: bool) -> VirtualCamera:
+def virtual_camera(
+    K: np.ndarray,
+    centre_uv: np.ndarray,
+    width: int,
+    height: int,
+    zoom: float,
+    roll_rad: float,
+    mirrored: bool,
+) -> VirtualCamera:
     """Camera whose image has pixel `centre_uv` (2,) of the original in its middle.
 
     Args:

@@ -11,7 +11,8 @@ from dense_descriptor_ros.errors import DenseDescriptorError
 from dense_descriptor_ros.ros.drops import Drop
 from dense_descriptor_ros.ros.frame_statistics import Statistics
 
-LOG_PERIOD_S = 5.0
+BAD_FRAME_PERIOD_S = 5.0
+SILENCE_PERIOD_S = 30.0
 
 
 class Throttle:
@@ -39,19 +40,20 @@ class Reporter:
     def __init__(self, logger: RcutilsLogger, statistics: Statistics) -> None:
         self._logger = logger
         self._statistics = statistics
-        self._throttle = Throttle(LOG_PERIOD_S)
+        self._bad_frames = Throttle(BAD_FRAME_PERIOD_S)
+        self._silence = Throttle(SILENCE_PERIOD_S)
 
     def drop(self, reason: Drop, message: str = '') -> None:
         """A frame gave no result."""
         self._statistics.dropped(reason, message if reason.is_fault else '')
-        if reason.is_fault and self._throttle.allows(reason):
+        if reason.is_fault and self._bad_frames.allows(reason):
             self._logger.warning(f'frame skipped ({reason.value}): {message}')
 
     def failure(self, error: Exception) -> None:
         """A frame gave no result because of a defect; the trace goes to the log."""
         message = f'{type(error).__name__}: {error}'
         self._statistics.dropped(Drop.FAILURE, message)
-        if self._throttle.allows(Drop.FAILURE):
+        if self._bad_frames.allows(Drop.FAILURE):
             trace = ''.join(traceback.format_exception(error))
             self._logger.error(f'frame skipped ({Drop.FAILURE.value}): {message}\n{trace}')
 
@@ -66,5 +68,5 @@ class Reporter:
     def silence(self, topic: str, message: str) -> None:
         """An input is missing."""
         self._statistics.failed(message)
-        if self._throttle.allows(topic):
+        if self._silence.allows(topic):
             self._logger.warning(message)

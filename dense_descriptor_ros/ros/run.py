@@ -43,6 +43,9 @@ def run(create: Callable[[], NodeType], start: Callable[[NodeType], None] = lamb
         print(f'error: {error}', file=sys.stderr)
         return 1
     finally:
+        # A terminal and `ros2 launch` both send SIGINT: the second one must not kill the clean-up.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.shutdown()

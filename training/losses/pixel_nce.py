@@ -4,8 +4,13 @@ import torch
 import torch.nn.functional as F
 
 
-def pixel_nce(query: torch.Tensor, positive: torch.Tensor, negative_mask: torch.Tensor, background: torch.Tensor,
-              temperature: float) -> torch.Tensor:
+def pixel_nce(
+    query: torch.Tensor,
+    positive: torch.Tensor,
+    negative_mask: torch.Tensor,
+    background: torch.Tensor,
+    temperature: float,
+) -> torch.Tensor:
     """Mean cross-entropy of picking each query's own match.
 
     Source: van den Oord et al. 2018, equation 4 (https://arxiv.org/abs/1807.03748), on L2-normalised

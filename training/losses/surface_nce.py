@@ -3,8 +3,14 @@
 import torch
 
 
-def surface_nce(descriptors: torch.Tensor, coordinates: torch.Tensor, candidate_mask: torch.Tensor,
-                background: torch.Tensor, temperature: float, bandwidth: float) -> torch.Tensor:
+def surface_nce(
+    descriptors: torch.Tensor,
+    coordinates: torch.Tensor,
+    candidate_mask: torch.Tensor,
+    background: torch.Tensor,
+    temperature: float,
+    bandwidth: float,
+) -> torch.Tensor:
     """Cross-entropy between similarity in descriptor space and nearness in surface coordinates.
 
     For point i the target distribution over its candidates j is a Gaussian of the distance of their surface
@@ -24,7 +30,7 @@ def surface_nce(descriptors: torch.Tensor, coordinates: torch.Tensor, candidate_
     """
     distance2 = torch.cdist(coordinates, coordinates).square()
     kernel = torch.exp(-distance2 / (2 * bandwidth**2)) * candidate_mask
-    has_counterpart = ((distance2 < (2 * bandwidth)**2) & candidate_mask).any(1)
+    has_counterpart = ((distance2 < (2 * bandwidth) ** 2) & candidate_mask).any(1)
     if not has_counterpart.any():
         return descriptors.sum() * 0
     kernel = kernel[has_counterpart]
@@ -32,5 +38,5 @@ def surface_nce(descriptors: torch.Tensor, coordinates: torch.Tensor, candidate_
     query = descriptors[has_counterpart]
     logits = (query @ descriptors.T / temperature).masked_fill(~candidate_mask[has_counterpart], -1e4)
     logits = torch.cat([logits, query @ background.T / temperature], 1)
-    log_probability = logits.log_softmax(1)[:, :len(descriptors)]
+    log_probability = logits.log_softmax(1)[:, : len(descriptors)]
     return -(target * log_probability).sum(1).mean()

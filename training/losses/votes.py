@@ -8,8 +8,15 @@ from dense_descriptor_ros.preprocess import camera_to_ray, rays_of
 from dense_descriptor_ros.votes import cell_pixels
 
 
-def vote_losses(output: ModelOutput, depth_m: torch.Tensor, K: torch.Tensor, instance_map: torch.Tensor,
-                origins_m: torch.Tensor, axes: torch.Tensor, visible: torch.Tensor) -> dict[str, torch.Tensor]:
+def vote_losses(
+    output: ModelOutput,
+    depth_m: torch.Tensor,
+    K: torch.Tensor,
+    instance_map: torch.Tensor,
+    origins_m: torch.Tensor,
+    axes: torch.Tensor,
+    visible: torch.Tensor,
+) -> dict[str, torch.Tensor]:
     """Losses `object`, `visible`, `keypoint` and `axis`, scalars.
 
     Args:
@@ -33,7 +40,9 @@ def vote_losses(output: ModelOutput, depth_m: torch.Tensor, K: torch.Tensor, ins
     owner = instance_map[b, i, j] - 1
     weight = instance_weights(instance_map, b, i, j)
     seen = visible[b, owner].float()  # (N, P)
-    visible_loss = F.binary_cross_entropy_with_logits(output.visible_logit[b, :, i, j], seen, reduction='none')
+    visible_loss = F.binary_cross_entropy_with_logits(
+        output.visible_logit[b, :, i, j], seen, reduction='none'
+    )
     losses['visible'] = (visible_loss.mean(1) * weight).sum() / weight.sum()
 
     uv = cell_pixels(*depth_m.shape[-2:], device=depth_m.device)[:, i, j].T  # (N, 2)
@@ -55,7 +64,9 @@ def vote_losses(output: ModelOutput, depth_m: torch.Tensor, K: torch.Tensor, ins
     return losses
 
 
-def instance_weights(instance_map: torch.Tensor, b: torch.Tensor, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+def instance_weights(
+    instance_map: torch.Tensor, b: torch.Tensor, i: torch.Tensor, j: torch.Tensor
+) -> torch.Tensor:
     """1 / sqrt(cells of the instance) for each cell (b, i, j), (N,)."""
     key = b * (int(instance_map.max()) + 1) + instance_map[b, i, j]
     return torch.bincount(key)[key].float().rsqrt()
