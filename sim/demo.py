@@ -35,10 +35,12 @@ from dense_descriptor_ros.sim.demo_page import Shown, image_table, picture, summ
 
 VIEWS_PER_SCENE = 8
 STOP_S = 10.0
-# An image is larger than the buffers between two processes: on a busy machine best effort loses most of them.
-RELIABLE = {f'qos_overrides./{topic}.subscription.reliability': 'reliable' for topic in ('image', 'depth', 'camera_info')}
-TOPICS = {'found': ('perception/acf_poses', AffordanceFrameArray), 'true': ('camera/true_frames', AffordanceFrameArray),
-          'overlay': ('perception/overlay', Image), 'descriptors': ('perception/descriptors_rgb', Image)}
+INPUTS = ('image', 'depth', 'camera_info')
+# An image is larger than the buffers between two processes: best effort loses most of them on a busy machine.
+RELIABLE = {f'qos_overrides./{topic}.subscription.reliability': 'reliable' for topic in INPUTS}
+TOPICS = {
+    'found': ('perception/acf_poses', AffordanceFrameArray), 'true': ('camera/true_frames', AffordanceFrameArray),
+    'overlay': ('perception/overlay', Image), 'descriptors': ('perception/descriptors_rgb', Image)}
 
 
 class Listener(Node):
@@ -84,11 +86,11 @@ def frame_of(message: AffordanceFrameMessage) -> AffordanceFrame:
 
 @contextmanager
 def child(module: str, log: Path, parameters: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
-    """A node of this package in a process of its own that ends with this block, whatever happens in it."""
+    """A node in a process of its own that ends with this block, whatever happens in it."""
     settings = [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
+    command = [sys.executable, '-m', module, '--ros-args', *settings]
     with log.open('wb') as file:
-        process = subprocess.Popen([sys.executable, '-m', module, '--ros-args', *settings], stdout=file,
-                                   stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
         try:
             yield process
         finally:
@@ -100,7 +102,8 @@ def child(module: str, log: Path, parameters: dict[str, Any]) -> Iterator[subpro
                 process.wait()
 
 
-def watch(listener: Listener, children: dict[Path, subprocess.Popen[bytes]], images: int, deadline_s: float) -> None:
+def watch(listener: Listener, children: dict[Path, subprocess.Popen[bytes]], images: int, deadline_s: float
+          ) -> None:
     """Spin until so many images are shown or the time is over.
 
     Raises:
@@ -111,7 +114,7 @@ def watch(listener: Listener, children: dict[Path, subprocess.Popen[bytes]], ima
         for log, process in children.items():
             if process.poll() is not None:
                 last = log.read_text(errors='replace').strip().splitlines()[-1:]
-                raise DenseDescriptorError(f'{log.stem} ended with status {process.returncode}: {" ".join(last)}')
+                raise DenseDescriptorError(f'{log.stem} ended with status {process.returncode}: {"".join(last)}')
 
 
 def demonstrate(options: argparse.Namespace) -> list[Shown]:
@@ -121,7 +124,9 @@ def demonstrate(options: argparse.Namespace) -> list[Shown]:
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     deadline_s = time.monotonic() + options.seconds
     camera = {'seed': options.seed, 'rate_hz': options.rate_hz, 'views_per_scene': VIEWS_PER_SCENE}
-    perception = {'autostart': True, **RELIABLE, **({'model_path': options.checkpoint} if options.checkpoint else {})}
+    perception = {'autostart': True, **RELIABLE}
+    if options.checkpoint:
+        perception['model_path'] = options.checkpoint
     nodes = {'ros.node': ('perception', perception), 'sim.camera_node': ('camera', camera)}
     with ExitStack() as stack:
         children = {}
@@ -145,11 +150,11 @@ def conclude(images: list[Shown], out: Path) -> None:
     summary = summarise([row for shown in images for row in shown.rows])
     mugs = sum(mug_found(shown.rows) for shown in images)
     p50, p95 = np.percentile([shown.age_ms for shown in images], [50, 95])
-    headline = (f'{len(images)} images; in {mugs} a mug with handle was found, every visible part within 20 mm; '
-                f'age of the result {p50:.0f} ms (median), {p95:.0f} ms (95th percentile).')
+    headline = (f'{len(images)} images; in {mugs} a mug with handle was found, every visible part within 20 mm. '
+                f'Age of the results: median {p50:.0f} ms, 95th percentile {p95:.0f} ms.')
     write_page(out / 'index.html', headline, summary, images)
-    print(f'\n{summary_table(summary)}\n\n{headline}\npage: {out / "index.html"}\nlogs: {out / "perception.log"}, '
-          f'{out / "camera.log"}')
+    print('', summary_table(summary), '', headline, f'Page: {out / "index.html"}',
+          f'Logs: {out / "perception.log"}, {out / "camera.log"}', sep='\n')
     if not mugs:
         raise DenseDescriptorError('no mug with handle was found with its visible parts within 20 mm')
 

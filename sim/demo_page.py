@@ -11,7 +11,8 @@ from dense_descriptor_ros.sim.demo_match import FOUND_MM, Comparison, PartSummar
 STYLE = """
 body { font: 15px/1.45 sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em; color: #222; }
 table { border-collapse: collapse; margin: 0.6em 0; } td, th { padding: 0.15em 0.9em; text-align: right; }
-th { border-bottom: 1px solid #999; font-weight: 600; } td:first-child, th:first-child { text-align: left; padding-left: 0; }
+th { border-bottom: 1px solid #999; font-weight: 600; }
+td:first-child, th:first-child { text-align: left; padding-left: 0; }
 figure { margin: 1.6em 0; } img { width: 49.5%; } figcaption { color: #555; } .miss { color: #b00; }
 """
 
@@ -48,7 +49,8 @@ def outcome(row: Comparison) -> str:
 
 def summary_table(summary: Sequence[PartSummary]) -> str:
     """Figures of each part over all images."""
-    head = f'{"part":8} {"true":>5} {f"< {FOUND_MM:.0f} mm":>8} {"false alarms":>13} {"median mm":>10} {"median deg":>11}'
+    within = f'< {FOUND_MM:.0f} mm'
+    head = f'{"part":8} {"true":>5} {within:>8} {"false alarms":>13} {"median mm":>10} {"median deg":>11}'
     return '\n'.join([head, *(
         f'{part.part:8} {part.true_count:5d} {part.found_count:8d} {part.false_alarms:13d} '
         f'{part.median_origin_mm:10.1f} {part.median_axis_deg:11.1f}' for part in summary)])
@@ -56,23 +58,28 @@ def summary_table(summary: Sequence[PartSummary]) -> str:
 
 def write_page(path: Path, headline: str, summary: Sequence[PartSummary], images: Sequence[Shown]) -> None:
     """Write the page; the pictures of image N lie beside it as overlay_NN.png and descriptors_NN.png."""
-    figures = '\n'.join(figure(shown) for shown in images if (path.parent / picture('overlay', shown.number)).is_file())
-    head = ''.join(f'<th>{escape(name)}</th>' for name in
-                   ('part', 'true', f'found < {FOUND_MM:.0f} mm', 'false alarms', 'median origin mm', 'median axis °'))
-    rows = '\n'.join(
-        f'<tr><td>{escape(part.part)}</td><td>{part.true_count}</td><td>{part.found_count}</td><td>{part.false_alarms}'
-        f'</td><td>{part.median_origin_mm:.1f}</td><td>{part.median_axis_deg:.1f}</td></tr>' for part in summary)
+    names = 'part', 'true', f'found < {FOUND_MM:.0f} mm', 'false alarms', 'median origin mm', 'median axis °'
+    rows = [(p.part, p.true_count, p.found_count, p.false_alarms, f'{p.median_origin_mm:.1f}', f'{p.median_axis_deg:.1f}')
+            for p in summary]
+    table = '\n'.join([table_row('th', names), *(table_row('td', row) for row in rows)])
+    figures = '\n'.join(figure(shown) for shown in images)
     write_text(path, f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Demonstration</title><style>{STYLE}</style></head><body>
 <h1>Mugs seen by a simulated camera</h1>
 <p>{escape(headline)}</p>
-<table><tr>{head}</tr>
-{rows}</table>
-<p>Left: the image with the frames that the node found (x red, y green, z blue, along the part's axis; only z where the
-turn about it cannot be seen). Right: the dense descriptors, in colours that do not change from image to image.</p>
+<table>
+{table}
+</table>
+<p>Left: the image with the frames that the node found (x red, y green, z blue, along the part's axis; only z where
+the turn about it cannot be seen). Right: the dense descriptors, in colours that do not change between images.</p>
 {figures}
 </body></html>
 """)
+
+
+def table_row(cell: str, values: Sequence[object]) -> str:
+    """Row of `th` or `td` cells."""
+    return '<tr>' + ''.join(f'<{cell}>{escape(str(value))}</{cell}>' for value in values) + '</tr>'
 
 
 def figure(shown: Shown) -> str:

@@ -26,7 +26,7 @@ from visualization_msgs.msg import MarkerArray
 from dense_descriptor_ros.frames import AffordanceFrame, Prediction
 from dense_descriptor_ros.msg import AffordanceFrameArray
 from dense_descriptor_ros.ros.drops import Drop
-from dense_descriptor_ros.ros.node import PerceptionNode
+from dense_descriptor_ros.ros.node import LoadEngine, PerceptionNode
 
 HEIGHT, WIDTH = 48, 64
 OUTPUT_TYPES = {
@@ -86,13 +86,13 @@ class Rig:
 
     numbers = itertools.count()
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, load: LoadEngine | None = None, **parameters: Any) -> None:
         self.engine = FakeEngine()
         self.load_error: Exception | None = None
         self.loaded: list[tuple[Path | None, str]] = []
         overrides = [self.parameter(name, value) for name, value in parameters.items()]
         self.namespace = f'/rig{next(self.numbers)}'
-        self.node = PerceptionNode(self.load, namespace=self.namespace, parameter_overrides=overrides)
+        self.node = PerceptionNode(load or self.load, namespace=self.namespace, parameter_overrides=overrides)
         self.peer = Node('peer', namespace=self.namespace)
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)

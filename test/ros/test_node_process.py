@@ -35,3 +35,12 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
         process.send_signal(number)
         assert process.wait(timeout=20) == 0
         assert process.stdout.read() == ''
+
+
+def test_a_second_sigint_does_not_kill_the_clean_up() -> None:
+    with subprocess.Popen(NODE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        assert process.returncode == 0
