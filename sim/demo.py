@@ -36,11 +36,11 @@ from dense_descriptor_ros.sim.demo_page import Shown, image_table, picture, summ
 VIEWS_PER_SCENE = 8
 STOP_S = 10.0
 INPUTS = ('image', 'depth', 'camera_info')
-# An image is larger than the buffers between two processes: best effort loses most of them on a busy machine.
+# Images are larger than the buffers between two processes: best effort loses most on a busy machine.
 RELIABLE = {f'qos_overrides./{topic}.subscription.reliability': 'reliable' for topic in INPUTS}
 TOPICS = {
-    'found': ('perception/acf_poses', AffordanceFrameArray), 'true': ('camera/true_frames', AffordanceFrameArray),
-    'overlay': ('perception/overlay', Image), 'descriptors': ('perception/descriptors_rgb', Image)}
+    'found': ('perception/acf_poses', AffordanceFrameArray), 'overlay': ('perception/overlay', Image),
+    'descriptors': ('perception/descriptors_rgb', Image), 'true': ('camera/true_frames', AffordanceFrameArray)}
 
 
 class Listener(Node):
@@ -102,19 +102,12 @@ def child(module: str, log: Path, parameters: dict[str, Any]) -> Iterator[subpro
                 process.wait()
 
 
-def watch(listener: Listener, children: dict[Path, subprocess.Popen[bytes]], images: int, deadline_s: float
-          ) -> None:
-    """Spin until so many images are shown or the time is over.
-
-    Raises:
-        DenseDescriptorError: a child ended by itself.
-    """
-    while len(listener.images) < images and time.monotonic() < deadline_s:
-        rclpy.spin_once(listener, timeout_sec=0.2)
-        for log, process in children.items():
-            if process.poll() is not None:
-                last = log.read_text(errors='replace').strip().splitlines()[-1:]
-                raise DenseDescriptorError(f'{log.stem} ended with status {process.returncode}: {"".join(last)}')
+def check_alive(children: dict[Path, subprocess.Popen[bytes]]) -> None:
+    """Raise DenseDescriptorError if a child has ended by itself, with the last line of its log."""
+    for log, process in children.items():
+        if process.poll() is not None:
+            last = ''.join(log.read_text(errors='replace').strip().splitlines()[-1:])
+            raise DenseDescriptorError(f'{log.stem} ended with status {process.returncode}: {last}')
 
 
 def demonstrate(options: argparse.Namespace) -> list[Shown]:
@@ -135,7 +128,9 @@ def demonstrate(options: argparse.Namespace) -> list[Shown]:
             children[log] = stack.enter_context(child(f'dense_descriptor_ros.{module}', log, parameters))
         stack.enter_context(rclpy.init())
         listener = Listener(options.out)
-        watch(listener, children, options.images, deadline_s)
+        while len(listener.images) < options.images and time.monotonic() < deadline_s:
+            rclpy.spin_once(listener, timeout_sec=0.2)
+            check_alive(children)
     return listener.images
 
 
@@ -150,7 +145,7 @@ def conclude(images: list[Shown], out: Path) -> None:
     summary = summarise([row for shown in images for row in shown.rows])
     mugs = sum(mug_found(shown.rows) for shown in images)
     p50, p95 = np.percentile([shown.age_ms for shown in images], [50, 95])
-    headline = (f'{len(images)} images; in {mugs} a mug with handle was found, every visible part within 20 mm. '
+    headline = (f'{len(images)} images; in {mugs} a mug with handle was found, all it shows within 20 mm. '
                 f'Age of the results: median {p50:.0f} ms, 95th percentile {p95:.0f} ms.')
     write_page(out / 'index.html', headline, summary, images)
     print('', summary_table(summary), '', headline, f'Page: {out / "index.html"}',

@@ -15,7 +15,7 @@ FOUND_MM = 20.0
 
 @dataclass(frozen=True)
 class Comparison:
-    """One line of the table: a true frame and what was found for it, or a frame that nothing true explains."""
+    """One line of the table: a true frame and what was found for it, or a false alarm."""
 
     part: str
     true_instance: int | None
@@ -27,7 +27,7 @@ class Comparison:
 
 
 def compare(true: Sequence[AffordanceFrame], found: Sequence[AffordanceFrame]) -> list[Comparison]:
-    """Pair true and found frames of the same part, nearest first; misses stay in place, false alarms come last."""
+    """Pair true and found frames of the same part, nearest first; false alarms come last."""
     distances_mm = sorted(
         (float(np.linalg.norm(f.origin_m - t.origin_m)) * 1e3, i, j)
         for i, t in enumerate(true) for j, f in enumerate(found) if t.part == f.part)

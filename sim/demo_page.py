@@ -59,8 +59,8 @@ def summary_table(summary: Sequence[PartSummary]) -> str:
 def write_page(path: Path, headline: str, summary: Sequence[PartSummary], images: Sequence[Shown]) -> None:
     """Write the page; the pictures of image N lie beside it as overlay_NN.png and descriptors_NN.png."""
     names = 'part', 'true', f'found < {FOUND_MM:.0f} mm', 'false alarms', 'median origin mm', 'median axis °'
-    rows = [(p.part, p.true_count, p.found_count, p.false_alarms, f'{p.median_origin_mm:.1f}', f'{p.median_axis_deg:.1f}')
-            for p in summary]
+    rows = [(part.part, part.true_count, part.found_count, part.false_alarms, f'{part.median_origin_mm:.1f}',
+             f'{part.median_axis_deg:.1f}') for part in summary]
     table = '\n'.join([table_row('th', names), *(table_row('td', row) for row in rows)])
     figures = '\n'.join(figure(shown) for shown in images)
     write_text(path, f"""<!doctype html>
@@ -70,8 +70,8 @@ def write_page(path: Path, headline: str, summary: Sequence[PartSummary], images
 <table>
 {table}
 </table>
-<p>Left: the image with the frames that the node found (x red, y green, z blue, along the part's axis; only z where
-the turn about it cannot be seen). Right: the dense descriptors, in colours that do not change between images.</p>
+<p>Left: the image with the frames that the node found (x red, y green, z blue, along the part's axis; only z
+where the turn about it cannot be seen). Right: the dense descriptors, in colours that never change.</p>
 {figures}
 </body></html>
 """)

@@ -1,15 +1,13 @@
 """What the demonstration concludes from true and found frames."""
 
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-import rclpy
 
 from dense_descriptor_ros.errors import DenseDescriptorError
 from dense_descriptor_ros.frames import AffordanceFrame
-from dense_descriptor_ros.sim.demo import Listener, child, conclude, watch
+from dense_descriptor_ros.sim.demo import check_alive, child, conclude
 from dense_descriptor_ros.sim.demo_match import Comparison, compare, mug_found, summarise
 from dense_descriptor_ros.sim.demo_page import Shown, image_table
 
@@ -39,7 +37,8 @@ def test_misses_and_false_alarms_are_told_apart() -> None:
 
 @pytest.mark.parametrize(('errors_mm', 'expected'), [
     ({'body': 5, 'handle': 19, 'opening': 3}, True), ({'body': 5, 'handle': 21, 'opening': 3}, False),
-    ({'body': 25, 'handle': 5}, False), ({'body': 5, 'opening': 3}, False), ({'body': 5, 'handle': None}, False)])
+    ({'body': 25, 'handle': 5}, False), ({'body': 5, 'opening': 3}, False),
+    ({'body': 5, 'handle': None}, False)])
 def test_a_mug_counts_with_its_handle_and_all_parts_near(
     errors_mm: dict[str, float | None], expected: bool
 ) -> None:
@@ -48,8 +47,8 @@ def test_a_mug_counts_with_its_handle_and_all_parts_near(
 
 
 def test_summary_in_closed_form() -> None:
-    rows = [Comparison('body', 0, 0.9, 4.0, 2.0), Comparison('body', 1, 0.9, 30.0, 6.0), Comparison('body', 2, None),
-            Comparison('body', None, 0.6)]
+    rows = [Comparison('body', 0, 0.9, 4.0, 2.0), Comparison('body', 1, 0.9, 30.0, 6.0),
+            Comparison('body', 2, None), Comparison('body', None, 0.6)]
     part, = summarise(rows)
     assert (part.true_count, part.found_count, part.false_alarms) == (3, 1, 1)
     assert (part.median_origin_mm, part.median_axis_deg) == (17.0, 4.0)
@@ -86,8 +85,8 @@ def test_a_child_that_ends_stops_the_demo(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / 'failing.py').write_text('print("error: no checkpoint", flush=True)\nraise SystemExit(3)\n')
     monkeypatch.setenv('PYTHONPATH', str(tmp_path))
     log = tmp_path / 'perception.log'
-    with rclpy.init(), child('failing', log, {}) as process:
-        listener = Listener(tmp_path)
-        with pytest.raises(DenseDescriptorError, match='perception ended with status 3: error: no checkpoint'):
-            watch(listener, {log: process}, images=1, deadline_s=time.monotonic() + 20)
-        listener.destroy_node()
+    with child('failing', log, {}) as process:
+        check_alive({})
+        assert process.wait(20) == 3
+        with pytest.raises(DenseDescriptorError, match='perception ended with status 3: error: no'):
+            check_alive({log: process})
