@@ -30,19 +30,23 @@ def draw_frames(
     """
     check_rgb(rgb)
     image = np.ascontiguousarray(rgb).copy()
-    for frame in frames:
-        directions = frame.T_camera_part()[:3, :3].T if frame.orientation_complete else frame.axis[None]
-        ends = np.vstack([frame.origin_m, frame.origin_m + axis_length_m * directions])
-        uv = project(K, ends)
-        if (ends[:, 2] <= 0).any() or not (np.abs(uv) < 10 * max(image.shape)).all():
-            continue
-        colours = AXIS_COLOURS if frame.orientation_complete else AXIS_COLOURS[2:]
-        for end, axis_colour in zip(uv[1:], colours, strict=True):
+    projected = [(frame, project_axes(frame, K, axis_length_m)) for frame in frames]
+    seen = [(frame, uv) for frame, uv in projected if (np.abs(uv) < 10 * max(image.shape)).all()]
+    if colour is None:
+        for frame, uv in seen:  # below the axes, so that no label hides one
+            draw_label(image, uv[0], f'{frame.part} {frame.score:.2f}')
+    for _, uv in seen:
+        for end, axis_colour in zip(uv[1:], AXIS_COLOURS[-len(uv[1:]) :], strict=True):
             draw_line(image, uv[0], end, colour or axis_colour)
         draw_dot(image, uv[0], colour or (255, 255, 255))
-        if colour is None:
-            draw_label(image, uv[0], f'{frame.part} {frame.score:.2f}')
     return image
+
+
+def project_axes(frame: AffordanceFrame, K: np.ndarray, axis_length_m: float) -> np.ndarray:
+    """`uv` of the keypoint and the ends of x, y and z (4, 2), or of z alone (2, 2); NaN behind the camera."""
+    directions = frame.T_camera_part()[:3, :3].T if frame.orientation_complete else frame.axis[None]
+    points = np.vstack([frame.origin_m, frame.origin_m + axis_length_m * directions])
+    return np.where(points[:, 2:] > 0, project(K, points), np.nan)
 
 
 def line_width(image: np.ndarray) -> int:
@@ -66,12 +70,14 @@ def draw_dot(image: np.ndarray, uv: np.ndarray, colour: RGB) -> None:
 
 
 def draw_label(image: np.ndarray, uv: np.ndarray, text: str) -> None:
-    """Small white text with a dark border to the right of a pixel, in place."""
-    scale = max(0.3, max(image.shape) / 640 * 0.38)
-    gap = 3 * line_width(image)
-    where = (int(uv[0]) + gap, int(uv[1]) - gap)
-    for colour, width in (((20, 20, 20), 3), ((255, 255, 255), 1)):
-        cv2.putText(image, text, where, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, width, cv2.LINE_AA)
+    """Small white text on a darkened box to the right of a pixel, in place."""
+    scale = max(0.3, max(image.shape) / 640 * 0.36)
+    (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    left, bottom = int(uv[0]) + 3 * line_width(image), int(uv[1]) - 2 * line_width(image)
+    rows = slice(max(bottom - height - 2, 0), max(bottom + base, 0))
+    columns = slice(max(left - 2, 0), max(left + width + 2, 0))
+    image[rows, columns] //= 3
+    cv2.putText(image, text, (left, bottom), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def fixed_point(uv: np.ndarray) -> tuple[int, int]:
