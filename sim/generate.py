@@ -43,8 +43,8 @@ def generate(out: Path, scenes: int, workers: int, settings: SceneSettings) -> N
         ConfigError: a setting is outside its range, or `out` holds a split made with other settings.
         DenseDescriptorError: the disk is full or a worker died; finished scenes stay.
     """
-    check(1 <= scenes <= MOST_SCENES, 'scenes', scenes, f'1 to {MOST_SCENES}')
-    check(workers >= 1, 'workers', workers, '1 or more')
+    check(type(scenes) is int and 1 <= scenes <= MOST_SCENES, 'scenes', scenes, f'1 to {MOST_SCENES}')
+    check(type(workers) is int and workers >= 1, 'workers', workers, '1 or more')
     settings = replace(settings, renderer=working_renderer(settings.renderer))
     claim(out, settings)
     missing = [k for k in range(scenes) if not scene_folder(out, settings.split, k).is_dir()]
@@ -68,7 +68,7 @@ def claim(out: Path, settings: SceneSettings) -> None:
         differing = [key for key in sorted({*found, *wanted}) if found.get(key) != wanted.get(key)]
         if differing:
             changes = ', '.join(f'{key} was {found.get(key)!r}, now {wanted.get(key)!r}' for key in differing)
-            raise ConfigError(f'{path.parent} was made with other settings: {changes}. Use those or another out')
+            raise ConfigError(f'{path.parent} has other settings: {changes}. Use those or change out=')
     else:
         write_json(path, wanted, indent=1)
 
@@ -90,7 +90,7 @@ def run_all(out: Path, scene_ids: list[int], workers: int, settings: SceneSettin
             message = 'a worker was killed, perhaps for want of memory: run the command again'
             raise DenseDescriptorError(message) from error
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 def prepare(renderer: str) -> None:

@@ -30,18 +30,17 @@ class Mesh:
 
     @cached_property
     def normals(self) -> np.ndarray:
-        """(N, 3) unit: the area average over the triangles at a position, or a vertex's own at a crease.
+        """(N, 3) unit: the average of the vertices at a position, or a vertex's own normal at a crease.
 
-        There is a crease where doubled vertices' own normals lie far from the average, as on a box.
+        There is a crease where the normals of doubled vertices lie far apart, as on a box.
         """
         p = self.vertices[self.faces]
         areas = np.cross(p[:, 1] - p[:, 0], p[:, 2] - p[:, 0])
         count = len(self.vertices)
-        own = sum_by(self.faces.ravel(), np.repeat(areas, 3, axis=0), count)
+        own = unit(sum_by(self.faces.ravel(), np.repeat(areas, 3, axis=0), count))
         _, inverse = np.unique(self.vertices, axis=0, return_inverse=True)
         inverse = inverse.reshape(-1)
         shared = unit(sum_by(inverse, own, count)[inverse])
-        own = unit(own)
         return np.where((own * shared).sum(1, keepdims=True) > CREASE_COSINE, shared, own)
 
     def moved(self, offset_m: np.ndarray) -> 'Mesh':

@@ -18,6 +18,8 @@ NEAR_M = 0.15
 """No nearer, since EGL's depth buffer has 16 bits in software."""
 FAR_M = 6.0
 BACKGROUND = -1
+TINY_SHIFT_PX = np.array([[0, 0, -0.5], [0, 0, 0.5], [0, 0, 0]])
+"""PyBullet's software renderer samples at pixels' corners, not at their centres."""
 OPENGL_FROM_OPTICAL = np.diag([1.0, -1.0, -1.0, 1.0])
 LOADS_PER_SERVER = 24
 """A server keeps the textures of every scene it has held (15 MB each) until it ends."""
@@ -46,8 +48,8 @@ class SceneRenderer:
         renderer.close()
 
     The pose of object i in that camera is `T_camera_world @ scene.objects[i].T_world_object`; for a mug,
-    `scene.objects[i].mug.frames` holds its affordance frames in the object frame, and `scene.mugs` lists which
-    objects are mugs. `world.build_scene(rng, settings)` gives one.
+    `scene.objects[i].mug.frames` holds its affordance frames in the object frame, and `scene.mugs` lists the
+    mugs among the objects. `world.build_scene(rng, settings)` gives a settled scene.
     """
 
     _names = itertools.count()
@@ -98,10 +100,12 @@ class SceneRenderer:
         return body
 
     def render(self, T_camera_world: np.ndarray, K: np.ndarray, height: int, width: int) -> Rendering:
-        """Image of the loaded scene by a camera at `T_camera_world` (4, 4) with intrinsics K (3, 3), pixels."""
+        """Image of the loaded scene by a camera at `T_camera_world` (4, 4) with intrinsics K (3, 3) px."""
         if self._scene is None:
             raise InputError('no scene is loaded: call load(scene) before render')
         light = self._scene.light
+        if self._renderer == self._client.ER_TINY_RENDERER:
+            K = K + TINY_SHIFT_PX
         with silenced():
             _, _, rgba, buffer, labels = self._client.getCameraImage(
                 width, height, renderer=self._renderer, shadow=1,

@@ -45,6 +45,8 @@ class SceneSettings:
         Raises:
             ConfigError: a value is of the wrong kind or outside its range.
         """
+        for name in ('height', 'width', 'views', 'seed'):
+            check(type(values.get(name)) is int, name, values.get(name), 'a whole number')
         try:
             ranges = {name: tuple(values[name]) for name in ('mugs', 'distractors')}
             return cls(**{**values, **ranges})

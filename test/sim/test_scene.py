@@ -1,0 +1,61 @@
+"""Scenes, physics and cameras without rendering."""
+
+import numpy as np
+import pytest
+
+from dense_descriptor_ros.geometry import apply, project
+from dense_descriptor_ros.sim.camera import look_at, sample_intrinsics
+from dense_descriptor_ros.sim.physics import settle
+from dense_descriptor_ros.sim.scene import rotation_about, sample_scene
+
+
+@pytest.fixture(scope='module')
+def dropped():
+    return sample_scene(np.random.default_rng(3), (2, 3), (3, 5))
+
+
+@pytest.fixture(scope='module')
+def settled(dropped):
+    return settle(dropped)
+
+
+def test_the_counts_are_in_the_ranges(dropped):
+    assert 2 <= len(dropped.mugs) <= 3
+    assert 3 <= len(dropped.objects) - len(dropped.mugs) <= 5
+
+
+def test_objects_come_to_rest_on_the_table(settled):
+    for item in settled.objects:
+        lowest = apply(item.T_world_object, item.mesh.vertices)[:, 2].min()
+        assert lowest > -0.003, item.kind
+
+
+def test_at_least_one_object_touches_the_table(settled):
+    lowest = min(apply(item.T_world_object, item.mesh.vertices)[:, 2].min() for item in settled.objects)
+    assert lowest < 0.003
+
+
+def test_dropping_the_same_scene_twice_gives_the_same_poses(dropped, settled):
+    for first, second in zip(settled.objects, settle(dropped).objects, strict=True):
+        np.testing.assert_array_equal(first.T_world_object, second.T_world_object)
+
+
+def test_the_camera_looks_at_its_target_from_where_it_stands():
+    eye, target = np.array([0.5, -0.3, 0.4]), np.array([0.1, 0.05, 0.02])
+    T = look_at(eye, target, roll=0.2)
+    K = sample_intrinsics(np.random.default_rng(0), 480, 640)
+    np.testing.assert_allclose(apply(T, eye), 0, atol=1e-12)
+    np.testing.assert_allclose(project(K, apply(T, target)), K[:2, 2], atol=1e-9)
+    assert np.linalg.det(T[:3, :3]) == pytest.approx(1)
+
+
+def test_without_roll_up_in_the_world_is_up_in_the_image():
+    T = look_at(np.array([1.0, 0, 0.5]), np.zeros(3))
+    above = apply(T, np.array([0, 0, 0.1]))
+    assert above[1] < 0
+    assert above[0] == pytest.approx(0)
+
+
+def test_rotation_about_z_by_a_right_angle():
+    R = rotation_about(np.array([0, 0, 1.0]), np.pi / 2)
+    np.testing.assert_allclose(R @ [1, 0, 0], [0, 1, 0], atol=1e-12)
