@@ -14,6 +14,7 @@ from dense_descriptor_ros.frames import AffordanceFrame
 from dense_descriptor_ros.votes import Votes
 
 SEEDS = 256
+VOXELS = 1024
 ITERATIONS = 8
 
 
@@ -59,7 +60,7 @@ def decode(votes: Votes, category: Category, config: DecodeConfig) -> list[Affor
         AffordanceFrame(
             frame.category, frame.part, number, frame.score, frame.origin_m, frame.axis, frame.second_axis
         )
-        for number, frames in enumerate(instances[: config.max_instances])
+        for number, frames in enumerate(instances)
         for frame in frames
         if frame.score >= config.score_threshold
     ]
@@ -71,19 +72,32 @@ def certainty(votes: Votes, part: int, config: DecodeConfig) -> np.ndarray:
 
 
 def find_modes(points: np.ndarray, weight: np.ndarray, config: DecodeConfig) -> np.ndarray:
-    """Modes (M, 3), densest first, of weighted points (N, 3)."""
-    step = max(1, len(points) // SEEDS)
-    seeds = points[np.argsort(-weight)[::step]][:SEEDS]
+    """Modes (M, 3), densest first and at most `max_instances`, of weighted points (N, 3)."""
+    points, weight = heaviest_voxels(points, weight, config.bandwidth_m / 2)
+    seeds = points[:SEEDS]
     for _ in range(ITERATIONS):
         kernel = gaussian(seeds[:, None] - points[None], config.bandwidth_m) * weight
-        total = kernel.sum(1, keepdims=True)
-        seeds = np.where(total > 1e-6, kernel @ points / np.maximum(total, 1e-6), seeds)
+        seeds = kernel @ points / kernel.sum(1, keepdims=True)
     density = (gaussian(seeds[:, None] - points[None], config.bandwidth_m) * weight).sum(1)
     modes: list[np.ndarray] = []
     for seed in seeds[np.argsort(-density)]:
         if all(np.linalg.norm(seed - mode) > config.separation_m for mode in modes):
             modes.append(seed)
-    return np.array(modes)
+    return np.array(modes[: config.max_instances])
+
+
+def heaviest_voxels(points: np.ndarray, weight: np.ndarray, size_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """Means (M, 3) and weights (M,) of the points in each voxel, heaviest first, at most `VOXELS`.
+
+    Votes agree where there is an object, so few voxels hold them; were all votes kept, an image full of
+    scattered ones would take seconds.
+    """
+    _, voxel = np.unique(np.floor(points / size_m), axis=0, return_inverse=True)
+    voxel = voxel.ravel()
+    total = np.bincount(voxel, weight)
+    mean = np.stack([np.bincount(voxel, weight * points[:, k]) for k in range(3)], 1) / total[:, None]
+    order = np.argsort(-total)[:VOXELS]
+    return mean[order], total[order]
 
 
 def gaussian(offsets: np.ndarray, bandwidth: float) -> np.ndarray:

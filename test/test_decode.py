@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dense_descriptor_ros.category import load_category
-from dense_descriptor_ros.decode import DecodeConfig, decode, weighted_median
+from dense_descriptor_ros.decode import VOXELS, DecodeConfig, decode, heaviest_voxels, weighted_median
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.votes import Votes
 
@@ -19,7 +19,8 @@ def votes_for(centres, count=80, noise_m=0.002, visible=(1.0, 1.0, 1.0), seed=0)
     return Votes(
         weight=np.full(len(centres), 0.95),
         keypoint_m=centres[:, None] + PARTS + rng.normal(0, noise_m, (*shape, 3)),
-        spread_m=np.full(shape, 0.004), axis=np.broadcast_to(AXES, (*shape, 3)).copy(),
+        spread_m=np.full(shape, 0.004),
+        axis=np.broadcast_to(AXES, (*shape, 3)).copy(),
         visible=np.broadcast_to(visible, shape).copy(),
     )
 
@@ -50,7 +51,9 @@ def test_uncertain_votes_count_less():
 
 
 def test_a_hidden_handle_leaves_the_turn_about_the_body_open():
-    frames = {f.part: f for f in decode(votes_for([[0, 0, 1]], visible=(1.0, 0.2, 1.0)), CATEGORY, DecodeConfig())}
+    frames = {
+        f.part: f for f in decode(votes_for([[0, 0, 1]], visible=(1.0, 0.2, 1.0)), CATEGORY, DecodeConfig())
+    }
     assert not frames['body'].orientation_complete
     assert not frames['opening'].orientation_complete
     assert frames['handle'].score < 0.25
@@ -65,6 +68,26 @@ def test_a_seen_handle_completes_the_body():
 def test_scattered_votes_are_no_object():
     votes = votes_for([[0, 0, 1]], count=30, noise_m=0.5)
     assert all(frame.score < 0.5 for frame in decode(votes, CATEGORY, DecodeConfig()))
+
+
+def test_a_small_object_beside_large_ones_is_found():
+    far = votes_for([[0.3, 0, 1.3]], count=10)
+    near = votes_for([[0, 0, 0.5], [-0.1, 0, 0.5], [0.1, 0, 0.5]], count=2000)
+    fields = (np.concatenate([getattr(near, f), getattr(far, f)]) for f in Votes.__dataclass_fields__)
+    frames = decode(Votes(*fields), CATEGORY, DecodeConfig())
+    assert min(np.linalg.norm(f.origin_m - [0.3, 0, 1.3]) for f in frames) < 0.002
+    assert len({f.instance for f in frames}) == 4
+
+
+def test_voxels_keep_the_weight_and_bound_the_work():
+    rng = np.random.default_rng(0)
+    points, weight = rng.normal(0, 0.02, (500, 3)), rng.uniform(0.1, 1, 500)
+    means, totals = heaviest_voxels(points, weight, 0.01)
+    assert len(means) < 500
+    assert totals.sum() == pytest.approx(weight.sum())
+    np.testing.assert_allclose(totals @ means, weight @ points)
+    scattered = rng.uniform(-1, 1, (20_000, 3))
+    assert len(heaviest_voxels(scattered, np.ones(20_000), 0.01)[0]) == VOXELS
 
 
 def test_nothing_gives_nothing():
@@ -83,7 +106,9 @@ def test_weighted_median():
     np.testing.assert_allclose(weighted_median(points, np.array([1.0, 1, 5])), [10, 3, 1])
 
 
-@pytest.mark.parametrize(('name', 'value'), [('score_threshold', 1.5), ('bandwidth_m', 0.0), ('max_instances', 0)])
+@pytest.mark.parametrize(
+    ('name', 'value'), [('score_threshold', 1.5), ('bandwidth_m', 0.0), ('max_instances', 0)]
+)
 def test_settings_out_of_range_are_named(name, value):
     with pytest.raises(ConfigError, match=name):
         DecodeConfig(**{name: value})
