@@ -38,9 +38,10 @@ STOP_S = 10.0
 INPUTS = ('image', 'depth', 'camera_info')
 # Images are larger than the buffers between two processes: best effort loses most on a busy machine.
 RELIABLE = {f'qos_overrides./{topic}.subscription.reliability': 'reliable' for topic in INPUTS}
+FRAMES = AffordanceFrameArray
 TOPICS = {
-    'found': ('perception/acf_poses', AffordanceFrameArray), 'overlay': ('perception/overlay', Image),
-    'descriptors': ('perception/descriptors_rgb', Image), 'true': ('camera/true_frames', AffordanceFrameArray)}
+    'found': ('perception/acf_poses', FRAMES), 'overlay': ('perception/overlay', Image),
+    'descriptors': ('perception/descriptors_rgb', Image), 'true': ('camera/true_frames', FRAMES)}
 
 
 class Listener(Node):
@@ -157,7 +158,7 @@ def conclude(images: list[Shown], out: Path) -> None:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--out', type=Path, default=Path('demo_out'), help='folder for pictures, page and logs')
+    parser.add_argument('--out', type=Path, default=Path('demo_out'), help='folder for pictures, page, logs')
     parser.add_argument('--checkpoint', type=Path, help='checkpoint; the shipped one by default')
     parser.add_argument('--seed', type=int, default=0, help='seed of the first scene')
     parser.add_argument('--images', type=int, default=16, help='images to show')

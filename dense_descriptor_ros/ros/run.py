@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -14,7 +13,9 @@ from rclpy.signals import SignalHandlerOptions
 
 from dense_descriptor_ros.errors import DenseDescriptorError
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SIGNAL_CHECK_S = 0.2
+"""Python handles a signal only between two waits of the executor."""
 
 NodeType = TypeVar('NodeType', bound=Node)
 
@@ -26,9 +27,8 @@ def run(create: Callable[[], NodeType], start: Callable[[NodeType], None] = lamb
     The context outlives the signal (rclpy's own handlers end it at once), so that the node can finish what it
     is doing. An error that is the user's to solve is printed as one line.
     """
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    for number in SIGNALS:
+        signal.signal(number, interrupt)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node = None
     try:
@@ -36,16 +36,21 @@ def run(create: Callable[[], NodeType], start: Callable[[NodeType], None] = lamb
         start(node)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        while not stopping.is_set():
+        while True:
             executor.spin_once(timeout_sec=SIGNAL_CHECK_S)
+    except KeyboardInterrupt:
         return 0
     except (DenseDescriptorError, ParameterException) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     finally:
-        # A terminal and `ros2 launch` both send SIGINT: the second one must not kill the clean-up.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.shutdown()
+
+
+def interrupt(*_: object) -> None:
+    """Signal handler. Terminal and `ros2 launch` both send SIGINT; the second must not stop the clean-up."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
