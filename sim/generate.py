@@ -46,6 +46,17 @@ def generate(out: Path, scenes: int, workers: int, settings: SceneSettings) -> N
     check(type(scenes) is int and 1 <= scenes <= MOST_SCENES, 'scenes', scenes, f'1 to {MOST_SCENES}')
     check(type(workers) is int and workers >= 1, 'workers', workers, '1 or more')
     settings = replace(settings, renderer=working_renderer(settings.renderer))
+    try:
+        write_missing(out, scenes, workers, settings)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise DenseDescriptorError(f'{out} cannot be written: {error}') from error
+        message = f'the disk of {out} is full: free some space and run the command again'
+        raise DenseDescriptorError(message) from error
+
+
+def write_missing(out: Path, scenes: int, workers: int, settings: SceneSettings) -> None:
+    """Write the scenes that are not there yet, with a progress bar, then the index of the models."""
     claim(out, settings)
     missing = [k for k in range(scenes) if not scene_folder(out, settings.split, k).is_dir()]
     title = f'{out}/{settings.split}'
@@ -75,7 +86,9 @@ def claim(out: Path, settings: SceneSettings) -> None:
 
 def run_all(out: Path, scene_ids: list[int], workers: int, settings: SceneSettings) -> Iterator[int]:
     """Numbers of the scenes as they are finished."""
-    if workers == 1 or len(scene_ids) <= 1:
+    if not scene_ids:
+        return
+    if workers == 1 or len(scene_ids) == 1:
         prepare(settings.renderer)
         for scene_id in scene_ids:
             yield run_scene(out, scene_id, settings)
@@ -107,14 +120,8 @@ def run_scene(out: Path, scene_id: int, settings: SceneSettings) -> int:
     if _renderer is None:
         raise DenseDescriptorError('no renderer: call prepare first')
     rng = scene_generator(settings, scene_id)
-    try:
-        scene = build_scene(rng, settings)
-        write_scene(rng, out, settings, scene_id, scene, render_views(rng, _renderer, scene, settings))
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise DenseDescriptorError(f'scene {scene_id}: {error}') from error
-        message = f'the disk of {out} is full: free some space and run the command again'
-        raise DenseDescriptorError(message) from error
+    scene = build_scene(rng, settings)
+    write_scene(rng, out, settings, scene_id, scene, render_views(rng, _renderer, scene, settings))
     return scene_id
 
 

@@ -1,4 +1,15 @@
-"""Mugs: the parameter space of the category, and the mesh and affordance frames of each of its members."""
+"""Mugs: the parameter space of the category, and the mesh and affordance frames of each of its members.
+
+| | |
+|---|---|
+| height | 60 to 140 mm, 0.75 to 1.5 times the diameter |
+| diameter | 60 to 110 mm |
+| profile | cylinder, taper either way, barrel, bell, square (superellipse of exponent 3 to 8), round, waist |
+| wall, bottom | 2 to 6.5 mm, 4 to 12 mm; lip 0 to 3 mm, hollow foot 0 to 4 mm, edge radius 1 to 16 mm |
+| handle | C, D, ear, square, ring or strap, at any height between base and rim |
+| handle's reach | 18 to 42 mm from the body's surface to the centre of the bar |
+| bar | 5 to 14 mm thick, 0.8 to 2 times as wide (a strap 14 to 28 mm), elliptic to nearly rectangular |
+"""
 
 from dataclasses import dataclass
 
@@ -56,7 +67,16 @@ def sample_body(rng: np.random.Generator) -> VesselShape:
 
 
 def sample_handle(rng: np.random.Generator, height_m: float) -> HandleShape:
-    """A handle that fits on a body of this height."""
+    """A handle that stays between the base and the rim of a body of this height."""
+    while True:
+        handle = draw_handle(rng, height_m)
+        line, half = centreline(handle)[:, 1], handle.thickness_m / 2
+        if line.min() - half > 0 and line.max() + half < height_m:
+            return handle
+
+
+def draw_handle(rng: np.random.Generator, height_m: float) -> HandleShape:
+    """A handle whose ends are on a body of this height; it may bulge above the rim or below the base."""
     kind = str(rng.choice(KINDS, p=[0.3, 0.2, 0.15, 0.13, 0.1, 0.12]))
     thickness = rng.uniform(0.005, 0.014)
     width = rng.uniform(0.014, 0.028) if kind == 'strap' else thickness * rng.uniform(0.8, 2.0)

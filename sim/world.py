@@ -13,7 +13,8 @@ from dense_descriptor_ros.sim.render import Rendering, SceneRenderer
 from dense_descriptor_ros.sim.scene import Scene, sample_scene
 from dense_descriptor_ros.sim.settings import SPLITS, SceneSettings
 
-CLEARANCE_M = 0.22
+CLEARANCE_M = 0.28
+"""Least distance from the camera to an object's origin."""
 LEAST_VISIBLE = 5e-4
 """Part of the image that the best visible mug of a view covers at least."""
 TRIES = 30

@@ -71,6 +71,13 @@ def test_the_handle_origin_is_inside_the_bar(mugs):
         assert farthest - origin[0] == pytest.approx(handle.thickness_m / 2, rel=0.4), mug.shape
 
 
+def test_the_handle_stays_between_base_and_rim(mugs):
+    for mug in mugs:
+        half = mug.shape.body.height_m / 2
+        assert mug.mesh.vertices[:, 2].min() == pytest.approx(-half, abs=1e-9), mug.shape
+        assert mug.mesh.vertices[:, 2].max() == pytest.approx(half, abs=1e-9), mug.shape
+
+
 def test_the_handle_never_shows_inside_the_mug(mugs):
     for mug in mugs:
         body = mug.shape.body
