@@ -30,9 +30,9 @@ def test_an_unknown_or_missing_value_is_an_error():
 
 
 def test_object_numbers_are_positive_and_unique_over_scenes_and_splits():
-    scenes = (0, 1, MOST_SCENES - 1)
     numbers = [
-        SceneSettings(split=split).object_id(scene, mug) for split in SPLITS for scene in scenes for mug in range(9)
+        SceneSettings(split=split).object_id(scene, mug)
+        for split in SPLITS for scene in (0, 1, MOST_SCENES - 1) for mug in range(9)
     ]
     assert len(set(numbers)) == len(numbers)
     assert min(numbers) == 1
