@@ -2,12 +2,12 @@
 
 import logging
 import math
-import time
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.category import load_category
@@ -78,6 +78,7 @@ class Trainer:
         with (
             SummaryWriter(str(self.config.folder), purge_step=self.step) as writer,
             tqdm(total=settings.steps, initial=self.step, unit='step') as bar,
+            logging_redirect_tqdm(),
         ):
             for batch in batches:
                 if self.step >= settings.steps:
@@ -97,6 +98,9 @@ class Trainer:
 
     def train_step(self, batch: Batch) -> dict[str, float]:
         """One optimiser step; returns the losses."""
+        torch.manual_seed(
+            self.config.seed + self.step
+        )  # the losses draw points; a resumed run draws the same
         self.model.train()
         for group in self.optimiser.param_groups:
             group['lr'] = learning_rate(self.step, self.config.optimiser)
@@ -159,8 +163,6 @@ class Trainer:
                 'model': self.model.state_dict(),
                 'average': self.average.state_dict(),
                 'optimiser': self.optimiser.state_dict(),
-                'torch_rng': torch.get_rng_state(),
-                'time_s': time.time(),
             },
         )
         save_checkpoint(self.config.folder / 'last.safetensors', self.checkpoint({}))
@@ -172,7 +174,6 @@ class Trainer:
         self.model.load_state_dict(state['model'])
         self.average.load_state_dict(state['average'])
         self.optimiser.load_state_dict(state['optimiser'])
-        torch.set_rng_state(state['torch_rng'].cpu())
 
 
 def learning_rate(step: int, config: OptimiserConfig) -> float:

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+import torch
+from tiny_bop import DEPTH_MM, write_tiny_bop
+
+from dense_descriptor_ros.bop import open_bop
+from dense_descriptor_ros.category import load_category
+from dense_descriptor_ros.errors import ConfigError, DatasetError
+from dense_descriptor_ros.model import STRIDE
+from dense_descriptor_ros.training.augmentation import AugmentationConfig
+from dense_descriptor_ros.training.pairs import PairConfig, ViewPairs
+from dense_descriptor_ros.training.sampling import EndlessSampler, endless_batches
+
+SIZE = PairConfig(width=96, height=64, points=64)
+
+
+@pytest.fixture(scope='module')
+def dataset(tmp_path_factory):
+    return open_bop(write_tiny_bop(tmp_path_factory.mktemp('bop')), 'test')
+
+
+@pytest.fixture(scope='module')
+def pairs(dataset):
+    return ViewPairs(dataset, load_category('mug'), SIZE, AugmentationConfig(), seed=3)
+
+
+def back_projected(K, uv):
+    z = DEPTH_MM / 1000
+    return np.concatenate([(uv - K[:2, 2]) / np.diag(K)[:2] * z, np.full((len(uv), 1), z)], 1)
+
+
+@pytest.mark.parametrize('position', range(12))
+def test_matches_are_the_same_object_point_in_both_views(pairs, position):
+    item = {key: value.numpy() for key, value in pairs[position].items()}
+    matched = item['matched']
+    for view, uv in ((0, item['uv'][0]), (1, item['match_uv'])):
+        p_virtual = back_projected(item['K'][view], uv[matched])
+        # Object coordinates along the body's and the handle's axes, from the truth that comes with the item.
+        axes = item['axes'][view, 0]
+        along = (p_virtual - item['origins_m'][view, 0, 0]) @ axes.T
+        np.testing.assert_allclose(along[:, 0], item['p_object'][matched, 2], atol=1e-4)
+        np.testing.assert_allclose(along[:, 1], item['p_object'][matched, 0], atol=1e-4)
+
+
+def test_some_items_have_matches(pairs):
+    assert sum(int(pairs[position]['matched'].sum()) for position in range(12)) > 100
+
+
+@pytest.mark.parametrize('position', range(6))
+def test_keypoints_lie_on_the_object_that_the_map_shows(pairs, position):
+    item = {key: value.numpy() for key, value in pairs[position].items()}
+    for view in (0, 1):
+        i, j = np.nonzero(item['instance_map'][view] == 1)
+        assert len(i) > 3
+        uvw = item['origins_m'][view, 0, 0] @ item['K'][view].T
+        u, v = uvw[:2] / uvw[2] / STRIDE
+        if 0 < u < SIZE.width / STRIDE and 0 < v < SIZE.height / STRIDE:
+            assert np.hypot(j - u, i - v).min() < 1.5
+
+
+def test_a_part_counts_as_seen_from_25_original_pixels_on(dataset):
+    # The handle of mug 1 (scene 0) begins 9 px right of the centre and spans 6 x 25 px; a crop that shows a
+    # quarter of the width leaves it out.
+    seen = AugmentationConfig(zoom_min=1.0, zoom_max=1.0, roll_deg=0, mirror=0)
+    item = ViewPairs(dataset, load_category('mug'), SIZE, seen, 0)[0]
+    handle = load_category('mug').part_names.index('handle')
+    pixels = (item['instance_map'][0] == 1).sum() * STRIDE**2
+    assert pixels > 25
+    assert bool(item['visible'][0, 0, handle])
+
+
+def test_the_same_position_gives_the_same_item_and_another_another(pairs):
+    first, again, other = pairs[1], pairs[1], pairs[1 + len(pairs)]
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first['rgb'], other['rgb'])
+
+
+def test_a_data_set_without_the_category_is_refused(dataset):
+    from dataclasses import replace
+
+    with pytest.raises(DatasetError, match='no image shows a mug'):
+        ViewPairs(replace(dataset, models={}), load_category('mug'), SIZE, AugmentationConfig(), 0)
+
+
+@pytest.mark.parametrize('width', [0, 100, -32])
+def test_crops_are_whole_cells(width):
+    with pytest.raises(ConfigError, match=f'crop width is {width}'):
+        PairConfig(width=width)
+
+
+@pytest.mark.parametrize(('name', 'value'), [('mirror', 1.5), ('zoom_min', 0.0), ('zoom_min', 9.0)])
+def test_augmentation_out_of_range_is_refused(name, value):
+    with pytest.raises(ConfigError, match='augmentation'):
+        AugmentationConfig(**{name: value})
+
+
+def take(sampler, count):
+    iterator = iter(sampler)
+    return [next(iterator) for _ in range(count)]
+
+
+def test_each_epoch_has_every_item_once_in_another_order():
+    positions = take(EndlessSampler(10, seed=0, start=0), 30)
+    epochs = [[p % 10 for p in positions[k : k + 10]] for k in (0, 10, 20)]
+    assert [sorted(epoch) for epoch in epochs] == [list(range(10))] * 3
+    assert epochs[0] != epochs[1]
+    assert len(set(positions)) == 30
+
+
+def test_a_resumed_stream_goes_on_where_it_was():
+    whole = take(EndlessSampler(7, seed=2, start=0), 30)
+    assert take(EndlessSampler(7, seed=2, start=17), 13) == whole[17:]
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_batches_do_not_depend_on_the_number_of_workers(pairs, workers):
+    batch = next(iter(endless_batches(pairs, 2, seed=5, first_step=1, workers=workers)))
+    positions = take(EndlessSampler(len(pairs), 5, 2), 2)
+    assert torch.equal(batch['rgb'], torch.stack([pairs[p]['rgb'] for p in positions]))

@@ -1,0 +1,152 @@
+"""Two scenes, a few steps, a checkpoint, inference."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from tiny_bop import write_tiny_bop
+
+from dense_descriptor_ros.checkpoint import load_checkpoint
+from dense_descriptor_ros.engine import Engine
+from dense_descriptor_ros.errors import CheckpointError, ConfigError, TrainingError
+from dense_descriptor_ros.model import ModelConfig
+from dense_descriptor_ros.training import trainer as trainer_module
+from dense_descriptor_ros.training.pairs import PairConfig
+from dense_descriptor_ros.training.settings import EveryConfig, OptimiserConfig, TrainConfig, read_settings
+from dense_descriptor_ros.training.trainer import Trainer, learning_rate
+from dense_descriptor_ros.training.trainer_state import load_state
+
+TRAIN = Path(trainer_module.__file__).parent / 'train.py'
+
+
+@pytest.fixture
+def config(tmp_path):
+    return TrainConfig(
+        data=write_tiny_bop(tmp_path / 'data'),
+        split='test',
+        val_share=0.5,
+        out=tmp_path / 'runs',
+        name='run',
+        device='cpu',
+        workers=0,
+        val_images=1,
+        model=ModelConfig(descriptor_dim=4, pyramid_channels=16, head_channels=16, last_stage_channels=32),
+        pairs=PairConfig(width=64, height=64, points=32),
+        optimiser=OptimiserConfig(steps=4, pairs=2, warmup_steps=1),
+        every=EveryConfig(log_steps=1, save_steps=2, val_steps=4),
+    )
+
+
+def test_training_leaves_a_checkpoint_that_infers(config):
+    Trainer(config).run()
+    best, last = (load_checkpoint(config.folder / f'{name}.safetensors') for name in ('best', 'last'))
+    assert last.provenance['step'] == 4
+    assert last.provenance['objective'] == 'dense_contrastive'
+    assert len(last.provenance['data_hash']) == 64
+    assert best.metrics['validation']
+    assert list(config.folder.glob('events.out.tfevents.*'))
+    K = np.array([[100.0, 0, 48], [0, 100, 32], [0, 0, 1]])
+    prediction = Engine(last, 'cpu').infer(np.zeros((64, 96, 3), np.uint8), np.ones((64, 96), np.float32), K)
+    assert prediction.descriptors.shape == (4, 16, 24)
+
+
+def test_a_killed_run_ends_where_the_uninterrupted_one_does(config, monkeypatch):
+    Trainer(config).run()
+    broken = replace(config, name='killed')
+    step = Trainer.train_step
+
+    def killed(self, batch):
+        if self.step == 3:
+            raise KeyboardInterrupt
+        return step(self, batch)
+
+    monkeypatch.setattr(Trainer, 'train_step', killed)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(broken).run()
+    monkeypatch.setattr(Trainer, 'train_step', step)
+    resumed = replace(broken, resume=True)
+    Trainer(resumed).run()
+    whole, parts = (load_state(c.folder / 'state.pt', config.identity()) for c in (config, resumed))
+    assert whole['step'] == parts['step'] == 4
+    for name, value in whole['model'].items():
+        torch.testing.assert_close(parts['model'][name], value)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(config, monkeypatch):
+    losses = trainer_module.objective_losses
+    calls = []
+
+    def poisoned(*args):
+        calls.append(1)
+        result = losses(*args)
+        return result if len(calls) < 4 else {name: value * float('nan') for name, value in result.items()}
+
+    monkeypatch.setattr(trainer_module, 'objective_losses', poisoned)
+    with pytest.raises(TrainingError, match='step 3: losses'):
+        Trainer(config).run()
+    last = load_checkpoint(config.folder / 'last.safetensors')
+    assert last.provenance['step'] == 2
+    assert all(torch.isfinite(p).all() for p in last.model.parameters())
+
+
+def test_an_existing_run_is_not_overwritten(config):
+    Trainer(config).run()
+    with pytest.raises(ConfigError, match='already holds a run'):
+        Trainer(config)
+    longer = replace(config, resume=True, optimiser=replace(config.optimiser, steps=9))
+    with pytest.raises(ConfigError, match=r'optimiser.steps: 4 -> 9'):
+        Trainer(longer).run()
+
+
+def test_a_damaged_state_is_named(config):
+    config.folder.mkdir(parents=True)
+    (config.folder / 'state.pt').write_bytes(b'PK\x03\x04 no zip')
+    with pytest.raises(CheckpointError, match='cannot be read'):
+        Trainer(replace(config, resume=True)).run()
+
+
+def test_learning_rate_warms_up_and_decays_to_nothing():
+    config = OptimiserConfig(steps=100, warmup_steps=10, learning_rate=1.0)
+    assert learning_rate(0, config) == pytest.approx(0.1)
+    assert learning_rate(50, config) == pytest.approx(0.5)
+    assert learning_rate(100, config) == pytest.approx(0)
+
+
+def composed(*overrides):
+    with initialize_config_dir(str(TRAIN.parent / 'config'), version_base='1.3'):
+        return read_settings(compose('train', list(overrides)))
+
+
+def test_the_shipped_configuration_is_the_code_s_defaults():
+    assert composed() == TrainConfig()
+
+
+@pytest.mark.parametrize(
+    ('override', 'message'),
+    [
+        ('+nothing=1', 'nothing'),
+        ('+augmentation.grey=2', r'augmentation.grey is 2.0'),
+        ('optimiser.steps=0', r'optimiser.steps is 0'),
+        ('optimiser.steps=many', 'steps'),
+        ('val_share=1', 'val_share is 1.0'),
+    ],
+)
+def test_settings_that_do_not_fit_are_named(override, message):
+    with pytest.raises(ConfigError, match=message):
+        composed(override)
+
+
+def test_a_folder_that_is_no_data_set_ends_the_program_with_one_line(tmp_path):
+    command = [sys.executable, str(TRAIN), f'data={tmp_path}', f'out={tmp_path}/runs']
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    shutil.rmtree(tmp_path / 'runs', ignore_errors=True)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith('error: ')
+    assert 'no such split' in done.stderr
+    assert 'Traceback' not in done.stderr
