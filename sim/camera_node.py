@@ -60,7 +60,7 @@ class CameraSettings(NodeSettings):
 
 
 class SimulatedCamera(Node):
-    """Publishes `image`, `depth` and `camera_info` at a rate, and `~/true_frames` with the same header."""
+    """Publishes `image`, `depth` and `camera_info`, and `~/true_frames` with their header, while somebody looks."""
 
     def __init__(self, **node_options: Any) -> None:
         super().__init__('camera', **node_options)
@@ -92,6 +92,8 @@ class SimulatedCamera(Node):
         return scene
 
     def _publish_view(self) -> None:
+        if not self._image.get_subscription_count():
+            return
         if self._view and self._settings.views_per_scene and self._view % self._settings.views_per_scene == 0:
             self._scene = self._load_scene()
         T_camera_world = orbit_pose(self._view / self._settings.orbit_views, mugs_centre(self._scene))

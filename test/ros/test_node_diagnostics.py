@@ -77,7 +77,7 @@ def test_silence_without_publisher(impatient: Any) -> None:
 
 def test_silence_of_a_publisher(impatient: Any) -> None:
     impatient.start()
-    impatient.until(lambda: spoken(impatient, '/image: its 1 publisher(s) match but send nothing'))
+    impatient.until(lambda: spoken(impatient, '/image: its 1 publisher(s) match but nothing arrives'))
 
 
 def test_silence_by_qos(impatient: Any, capfd: pytest.CaptureFixture[str]) -> None:
