@@ -88,19 +88,22 @@ class Trainer:
                 bar.update()
                 bar.set_postfix(loss=f'{losses["total"]:.3f}', refresh=False)
                 if self.step % every.log_steps == 0:
-                    for name, value in losses.items():
-                        writer.add_scalar(f'loss/{name}', value, self.step)
-                    writer.add_scalar('learning_rate', self.optimiser.param_groups[0]['lr'], self.step)
+                    self.log(writer, losses)
                 if self.step % every.val_steps == 0 or self.step == settings.steps:
                     self.validate_and_keep(writer)
                 if self.step % every.save_steps == 0 or self.step == settings.steps:
                     self.save()
 
+    def log(self, writer: SummaryWriter, losses: dict[str, float]) -> None:
+        """Write the losses of the last step for TensorBoard."""
+        for name, value in losses.items():
+            writer.add_scalar(f'loss/{name}', value, self.step)
+        writer.add_scalar('learning_rate', self.optimiser.param_groups[0]['lr'], self.step)
+
     def train_step(self, batch: Batch) -> dict[str, float]:
         """One optimiser step; returns the losses."""
-        torch.manual_seed(
-            self.config.seed + self.step
-        )  # the losses draw points; a resumed run draws the same
+        # The losses draw points: a resumed run draws what the uninterrupted one would have drawn.
+        torch.manual_seed(self.config.seed + self.step)
         self.model.train()
         for group in self.optimiser.param_groups:
             group['lr'] = learning_rate(self.step, self.config.optimiser)
