@@ -60,7 +60,7 @@ class CameraSettings(NodeSettings):
 
 
 class SimulatedCamera(Node):
-    """Publishes `image`, `depth` and `camera_info`, and `~/true_frames` with their header, while somebody looks."""
+    """Publishes `image`, `depth`, `camera_info` and `~/true_frames` with one header, while somebody looks."""
 
     def __init__(self, **node_options: Any) -> None:
         super().__init__('camera', **node_options)

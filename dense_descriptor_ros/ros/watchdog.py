@@ -20,8 +20,9 @@ def explain_silence(node: Node, subscription: Subscription) -> str:
         if compatibility == QoSCompatibility.ERROR:
             return (f'nothing on {topic}: the QoS of {publisher.node_name} does not match '
                     f'({reason.strip(" ;")}); set qos_overrides.{topic}.subscription.*')
-    return (f'nothing on {topic}: its {len(publishers)} publisher(s) match but nothing arrives; check the camera, '
-            f'or, if large messages get lost, set qos_overrides.{topic}.subscription.reliability to reliable')
+    return (f'nothing on {topic}: its {len(publishers)} publisher(s) match but nothing arrives; check the '
+            f'camera, or, if large messages get lost, set qos_overrides.{topic}.subscription.reliability to '
+            'reliable')
 
 
 def type_name(message_type: type) -> str:
