@@ -33,7 +33,7 @@ class Engine:
         self.descriptor_dim = checkpoint.config.descriptor_dim
         self.stride = STRIDE
         self._half_precision = has_bfloat16(self.device)
-        self._model = checkpoint.model.to(self.device, memory_format=torch.channels_last).eval()
+        self._model = checkpoint.model.to(self.device).to(memory_format=torch.channels_last).eval()
 
     @classmethod
     def load(
@@ -135,6 +135,8 @@ def fit_to_network(
     )
     if size == (width, height):
         return np.ascontiguousarray(rgb), depth, K
-    rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    depth = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST)
-    return rgb, depth, scale_intrinsics(K, size[0] / width, size[1] / height)
+    return (
+        cv2.resize(rgb, size, interpolation=cv2.INTER_AREA),
+        cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST),
+        scale_intrinsics(K, size[0] / width, size[1] / height),
+    )

@@ -45,7 +45,7 @@ def cell_pixels(height: int, width: int, device: torch.device | None = None) -> 
 
 def cast_votes(output: ModelOutput, depth_m: torch.Tensor, K: torch.Tensor, min_object_score: float) -> Votes:
     """Votes of one image: output of batch size 1, depth (1, H, W) with 0 where unknown, K (1, 3, 3)."""
-    uv = cell_pixels(*depth_m.shape[-2:], device=depth_m.device)
+    uv = cell_pixels(depth_m.shape[-2], depth_m.shape[-1], depth_m.device)
     depth = depth_m[0, uv[1], uv[0]]
     object_score = output.object_logit[0].sigmoid()
     i, j = torch.nonzero((object_score >= min_object_score) & (depth > 0), as_tuple=True)

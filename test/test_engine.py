@@ -21,7 +21,9 @@ def engine():
 
 def rgbd(height=96, width=160, seed=0):
     rng = np.random.default_rng(seed)
-    return rng.integers(0, 255, (height, width, 3), np.uint8), rng.uniform(0.5, 1, (height, width)).astype(np.float32)
+    return rng.integers(0, 255, (height, width, 3), np.uint8), rng.uniform(0.5, 1, (height, width)).astype(
+        np.float32
+    )
 
 
 def test_a_prediction_covers_the_image(engine):
@@ -43,7 +45,9 @@ def test_unknown_depth_may_be_zero_or_not_finite(engine):
     depth_m[:10] = 0
     other = depth_m.copy()
     other[:5], other[5:10] = np.nan, np.inf
-    np.testing.assert_array_equal(engine.infer(rgb, depth_m, K).descriptors, engine.infer(rgb, other, K).descriptors)
+    np.testing.assert_array_equal(
+        engine.infer(rgb, depth_m, K).descriptors, engine.infer(rgb, other, K).descriptors
+    )
 
 
 @pytest.mark.parametrize(('height', 'width'), [(100, 150), (33, 47), (720, 1280)])
@@ -57,23 +61,28 @@ def test_any_size_is_resized_to_whole_cells_with_matching_intrinsics(height, wid
     # The corners of the image see the same rays.
     for corner, fitted in (((-0.5, -0.5), (-0.5, -0.5)), ((width - 0.5, height - 0.5), (w - 0.5, h - 0.5))):
         one = np.array(1.0)
-        np.testing.assert_allclose(back_project(fitted_K, np.array(fitted), one), back_project(K, np.array(corner), one))
+        np.testing.assert_allclose(
+            back_project(fitted_K, np.array(fitted), one), back_project(K, np.array(corner), one)
+        )
 
 
 RGB, DEPTH = rgbd()
 
 
-@pytest.mark.parametrize(('rgb', 'depth_m', 'K', 'message'), [
-    (RGB.astype(np.float32), DEPTH, K, 'rgb is float32'),
-    (RGB[..., 0], DEPTH, K, r'expected uint8 \(H, W, 3\)'),
-    (RGB[:20, :20], DEPTH[:20, :20], K, 'at least 32x32'),
-    (RGB, DEPTH[:-1], K, r'expected floats of shape \(96, 160\)'),
-    (RGB, (DEPTH * 1000).astype(np.uint16), K, 'depth_m is uint16'),
-    (RGB, DEPTH, np.zeros((3, 3)), 'positive focal lengths'),
-    (RGB, DEPTH, K * np.nan, 'finite 3x3'),
-    (RGB, DEPTH * 0, K, 'no pixel above 0'),
-    (RGB, DEPTH * np.nan, K, 'no pixel above 0'),
-])
+@pytest.mark.parametrize(
+    ('rgb', 'depth_m', 'K', 'message'),
+    [
+        (RGB.astype(np.float32), DEPTH, K, 'rgb is float32'),
+        (RGB[..., 0], DEPTH, K, r'expected uint8 \(H, W, 3\)'),
+        (RGB[:20, :20], DEPTH[:20, :20], K, 'at least 32x32'),
+        (RGB, DEPTH[:-1], K, r'expected floats of shape \(96, 160\)'),
+        (RGB, (DEPTH * 1000).astype(np.uint16), K, 'depth_m is uint16'),
+        (RGB, DEPTH, np.zeros((3, 3)), 'positive focal lengths'),
+        (RGB, DEPTH, K * np.nan, 'finite 3x3'),
+        (RGB, DEPTH * 0, K, 'no pixel above 0'),
+        (RGB, DEPTH * np.nan, K, 'no pixel above 0'),
+    ],
+)
 def test_bad_input_is_named(engine, rgb, depth_m, K, message):
     with pytest.raises(InputError, match=message):
         engine.infer(rgb, depth_m, K)

@@ -59,8 +59,9 @@ def test_a_sphere_about_the_camera_faces_it_everywhere():
     depth_m = 1 / pixel_rays(K, 240, 320).norm(dim=1)
     normals = network_input(torch.zeros(1, 3, 240, 320), depth_m, K)[0, 3:6, 8:-8, 8:-8]
     # Smoothing flattens the sphere a little: 0.02 is one degree.
-    torch.testing.assert_close(normals, torch.tensor([0, 0, -1.0])[:, None, None].expand_as(normals),
-                               atol=0.02, rtol=0)
+    torch.testing.assert_close(
+        normals, torch.tensor([0, 0, -1.0])[:, None, None].expand_as(normals), atol=0.02, rtol=0
+    )
 
 
 def test_missing_depth_is_zero_in_every_depth_channel():

@@ -54,9 +54,9 @@ def augment_colour(
     if rng.random() < config.grey:
         image = np.repeat(image.mean(-1, keepdims=True), 3, -1)
     if rng.random() < config.blur:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2))
-    image = image + rng.normal(0, rng.uniform(0, config.noise) + 1e-6, image.shape).astype(np.float32)
-    return (image.clip(0, 1) * 255).astype(np.uint8)
+        image[:] = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2))
+    noise = rng.normal(0, rng.uniform(0, config.noise) + 1e-6, image.shape).astype(np.float32)
+    return ((image + noise).clip(0, 1) * 255).astype(np.uint8)
 
 
 def recolour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -163,7 +163,7 @@ class ViewPairs(Dataset[Sample]):
     ) -> dict[str, np.ndarray]:
         """Random pixels on instances; `owner` is the BOP model, negative if its handle hides, 0 = padding."""
         N = self.config.points
-        out = {
+        out: dict[str, np.ndarray] = {
             'uv': np.zeros((N, 2), np.float32),
             'owner': np.zeros(N, np.int64),
             'coordinates': np.zeros((N, 7), np.float32),

@@ -42,9 +42,8 @@ class Trainer:
         self.train_data, self.val_data = split_scenes(open_bop(config.data, config.split), config.val_share)
         self.pairs = ViewPairs(self.train_data, self.category, config.pairs, config.augmentation, config.seed)
         self.device = choose_device(config.device)
-        self.model = DescriptorNet(config.model, len(self.category.parts)).to(
-            self.device, memory_format=torch.channels_last
-        )
+        self.model = DescriptorNet(config.model, len(self.category.parts)).to(self.device)
+        self.model = self.model.to(memory_format=torch.channels_last)
         self.average = AveragedModel(
             self.model, multi_avg_fn=get_ema_multi_avg_fn(config.optimiser.ema), use_buffers=True
         )
@@ -147,8 +146,11 @@ class Trainer:
     def checkpoint(self, metrics: dict[str, float]) -> Checkpoint:
         """The averaged weights with their provenance."""
         finite = {name: round(value, 4) for name, value in metrics.items() if math.isfinite(value)}
+        model = self.average.module
+        if not isinstance(model, DescriptorNet):
+            raise TypeError(f'the average is of a {type(model).__name__}')
         return Checkpoint(
-            self.average.module,
+            model,
             self.config.model,
             self.category,
             self.provenance | {'step': self.step},

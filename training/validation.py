@@ -1,6 +1,7 @@
 """Figures and pictures of a network on whole images while it trains."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,8 @@ class Validation:
 
 def validate(engine: Engine, dataset: BopDataset, views: list[View]) -> Validation:
     """Run the engine on some views and compare with the truth."""
-    entries, pictures = [], []
+    entries: list[dict[str, Any]] = []
+    pictures: list[np.ndarray] = []
     for view in views:
         rgb = view.rgb()
         prediction = engine.infer(rgb, view.depth_m(), view.K)

@@ -11,7 +11,7 @@ from dense_descriptor_ros.errors import InputError
 from dense_descriptor_ros.ros.drops import Drop
 
 
-def reencode(message: Image, encoding: str) -> None:
+def transcode(message: Image, encoding: str) -> None:
     message.encoding = encoding
 
 
@@ -27,13 +27,13 @@ def fill_depth(message: Image, value: float) -> None:
 
 
 BAD = {
-    'image encoding': (Drop.IMAGE_ENCODING, lambda m: reencode(m['image'], 'yuv422')),
-    'image without encoding': (Drop.IMAGE_ENCODING, lambda m: reencode(m['image'], '')),
+    'image encoding': (Drop.IMAGE_ENCODING, lambda m: transcode(m['image'], 'yuv422')),
+    'image without encoding': (Drop.IMAGE_ENCODING, lambda m: transcode(m['image'], '')),
     'empty image': (Drop.IMAGE_SIZE, lambda m: resize(m['image'], 0, 0)),
     'image step too small': (Drop.IMAGE_STEP, lambda m: setattr(m['image'], 'step', 10)),
     'image data cut off': (Drop.IMAGE_STEP, lambda m: setattr(m['image'], 'data', m['image'].data[:-7])),
     'image data too long': (Drop.IMAGE_STEP, lambda m: m['image'].data.append(0)),
-    'depth encoding': (Drop.DEPTH_ENCODING, lambda m: reencode(m['depth'], 'mono8')),
+    'depth encoding': (Drop.DEPTH_ENCODING, lambda m: transcode(m['depth'], 'mono8')),
     'depth of another size': (Drop.DEPTH_SIZE, lambda m: resize(m['depth'], 24, 32)),
     'empty depth': (Drop.DEPTH_SIZE, lambda m: resize(m['depth'], 0, 0)),
     'depth step': (Drop.DEPTH_STEP, lambda m: setattr(m['depth'], 'step', 1)),

@@ -45,7 +45,7 @@ def vote_losses(
     )
     losses['visible'] = (visible_loss.mean(1) * weight).sum() / weight.sum()
 
-    uv = cell_pixels(*depth_m.shape[-2:], device=depth_m.device)[:, i, j].T  # (N, 2)
+    uv = cell_pixels(depth_m.shape[-2], depth_m.shape[-1], depth_m.device)[:, i, j].T  # (N, 2)
     rays = rays_of(K[b], uv.to(K.dtype))[:, :, None]  # (N, 3, 1)
     z = depth_m[b, uv[:, 1], uv[:, 0]]
     part_weight = seen * weight[:, None]
