@@ -1,5 +1,6 @@
 """What the demonstration shows: tables for the terminal and a page with the pictures."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -53,14 +54,19 @@ def summary_table(summary: Sequence[PartSummary]) -> str:
     head = f'{"part":8} {"true":>5} {within:>8} {"false alarms":>13} {"median mm":>10} {"median deg":>11}'
     return '\n'.join([head, *(
         f'{part.part:8} {part.true_count:5d} {part.found_count:8d} {part.false_alarms:13d} '
-        f'{part.median_origin_mm:10.1f} {part.median_axis_deg:11.1f}' for part in summary)])
+        f'{median(part.median_origin_mm):>10} {median(part.median_axis_deg):>11}' for part in summary)])
+
+
+def median(value: float) -> str:
+    """A median, or a dash where there was nothing to take it of."""
+    return '-' if math.isnan(value) else f'{value:.1f}'
 
 
 def write_page(path: Path, headline: str, summary: Sequence[PartSummary], images: Sequence[Shown]) -> None:
     """Write the page; the pictures of image N lie beside it as overlay_NN.png and descriptors_NN.png."""
     names = 'part', 'true', f'found < {FOUND_MM:.0f} mm', 'false alarms', 'median origin mm', 'median axis °'
-    rows = [(part.part, part.true_count, part.found_count, part.false_alarms, f'{part.median_origin_mm:.1f}',
-             f'{part.median_axis_deg:.1f}') for part in summary]
+    rows = [(part.part, part.true_count, part.found_count, part.false_alarms, median(part.median_origin_mm),
+             median(part.median_axis_deg)) for part in summary]
     table = '\n'.join([table_row('th', names), *(table_row('td', row) for row in rows)])
     figures = '\n'.join(figure(shown) for shown in images)
     write_text(path, f"""<!doctype html>

@@ -9,7 +9,7 @@ from dense_descriptor_ros.errors import DenseDescriptorError
 from dense_descriptor_ros.frames import AffordanceFrame
 from dense_descriptor_ros.sim.demo import check_alive, child, conclude
 from dense_descriptor_ros.sim.demo_match import Comparison, compare, mug_found, summarise
-from dense_descriptor_ros.sim.demo_page import Shown, image_table
+from dense_descriptor_ros.sim.demo_page import Shown, image_table, summary_table
 
 UP = (0.0, 0.0, 1.0)
 
@@ -52,6 +52,8 @@ def test_summary_in_closed_form() -> None:
     part, = summarise(rows)
     assert (part.true_count, part.found_count, part.false_alarms) == (3, 1, 1)
     assert (part.median_origin_mm, part.median_axis_deg) == (17.0, 4.0)
+    assert summary_table([part]).splitlines()[1].split() == ['body', '3', '1', '1', '17.0', '4.0']
+    assert summary_table(summarise([Comparison('body', 0, None)])).split()[-2:] == ['-', '-']
 
 
 def test_table_has_a_line_for_each_frame() -> None:
