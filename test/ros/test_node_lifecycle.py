@@ -82,17 +82,16 @@ def test_cleanup_frees_the_engine(rig: Any) -> None:
     assert engine() is None
 
 
-def test_deactivate_publishes_the_frame_in_work_and_no_other(rig: Any) -> None:
+def test_deactivate_publishes_what_was_begun(rig: Any) -> None:
     rig.start('acf_poses')
     rig.engine.started.clear()
     rig.engine.go.clear()
     rig.send(rig.messages())
     rig.until(rig.engine.started.is_set)
-    rig.send(rig.messages())
     rig.engine.go.set()
     rig.node.trigger_deactivate()
+    assert rig.node.state == 'inactive'
     rig.until(lambda: rig.received['acf_poses'])
-    assert len(rig.engine.calls) == 2  # warm-up and the frame in work
 
 
 def test_a_second_activation_finds_frames_again(rig: Any) -> None:
