@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.errors import CheckpointError, ConfigError
@@ -47,7 +47,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         'provenance': json.dumps(checkpoint.provenance),
         'metrics': json.dumps(checkpoint.metrics),
     }
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
+    write_atomically(path, lambda temporary: temporary.write_bytes(save(tensors, metadata)))
 
 
 def storage_type(tensor: torch.Tensor) -> torch.dtype:

@@ -14,6 +14,8 @@ class AugmentationConfig:
 
     zoom_min: float = 0.6
     zoom_max: float = 1.6
+    anywhere: float = 0.15
+    """Probability that a crop is anywhere, perhaps without an object: other things must be seen as well."""
     roll_deg: float = 30.0
     mirror: float = 0.5
     """Probability."""
@@ -31,7 +33,7 @@ class AugmentationConfig:
     """Probability of holes in depth."""
 
     def __post_init__(self) -> None:
-        for name in ('mirror', 'recolour', 'grey', 'blur', 'depth_noisy', 'depth_holes'):
+        for name in ('anywhere', 'mirror', 'recolour', 'grey', 'blur', 'depth_noisy', 'depth_holes'):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(
                     f'augmentation.{name} is {getattr(self, name)}: expected a probability, 0 to 1'

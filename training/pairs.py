@@ -84,7 +84,8 @@ class ViewPairs(Dataset[Sample]):
         ]
         pair = (view, others[rng.integers(len(others))] if others else view)
         mirrored = bool(rng.random() < self.augmentation.mirror)
-        cameras = [self.draw_camera(v, target, mirrored, rng) for v in pair]
+        centred = None if rng.random() < self.augmentation.anywhere else target
+        cameras = [self.draw_camera(v, centred, mirrored, rng) for v in pair]
         exact = [v.depth_m() for v in pair]
         labels = [
             view_labels(self.dataset, v, depth, camera, self.category)
@@ -105,14 +106,20 @@ class ViewPairs(Dataset[Sample]):
             and self.dataset.models[i.obj_id].category == self.category.name
         ]
 
-    def draw_camera(self, view: View, target: int, mirrored: bool, rng: np.random.Generator) -> VirtualCamera:
-        """A crop with the target somewhere in it."""
-        instance = next(i for i in view.instances if i.obj_id == target)
+    def draw_camera(
+        self, view: View, target: int | None, mirrored: bool, rng: np.random.Generator
+    ) -> VirtualCamera:
+        """A crop with the target, a BOP model, somewhere in it; without a target anywhere in the image."""
         zoom = float(
             np.exp(rng.uniform(np.log(self.augmentation.zoom_min), np.log(self.augmentation.zoom_max)))
         )
         size = np.array([self.config.width, self.config.height])
-        centre = project(view.K, instance.T_camera_object[:3, 3]) + rng.uniform(-0.35, 0.35, 2) * size / zoom
+        if target is None:
+            centre = rng.uniform(0, 2 * view.K[:2, 2])
+        else:
+            instance = next(i for i in view.instances if i.obj_id == target)
+            middle = project(view.K, instance.T_camera_object[:3, 3])
+            centre = middle + rng.uniform(-0.35, 0.35, 2) * size / zoom
         roll = np.radians(rng.uniform(-self.augmentation.roll_deg, self.augmentation.roll_deg))
         return virtual_camera(
             view.K, centre, self.config.width, self.config.height, zoom, float(roll), mirrored

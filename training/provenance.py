@@ -5,11 +5,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from dense_descriptor_ros.checkpoint import load_checkpoint
 from dense_descriptor_ros.training.settings import TrainConfig
 
 
 def provenance(config: TrainConfig) -> dict[str, Any]:
     """Data set, settings and commit of a run, for the checkpoint's metadata."""
+    begun_with = load_checkpoint(config.init).provenance if config.init else None
     return {
         'data': config.data.name,
         'split': config.split,
@@ -17,6 +19,7 @@ def provenance(config: TrainConfig) -> dict[str, Any]:
         'objective': config.objective.name,
         'commit': commit(),
         'settings': config.identity(),
+        'begun_with': begun_with,
     }
 
 

@@ -52,6 +52,8 @@ class TrainConfig:
     out: Path = Path('runs')
     name: str = 'mug'
     resume: bool = False
+    init: Path | None = None
+    """Checkpoint whose weights to begin with, for fine-tuning."""
     device: str = 'auto'
     seed: int = 0
     workers: int = 1
@@ -75,6 +77,7 @@ class TrainConfig:
     def identity(self) -> dict[str, Any]:
         """What must stay the same for a run to be resumed, as plain values."""
         values = asdict(self)
+        values['init'] = str(self.init) if self.init else None
         for key in ('resume', 'device', 'workers', 'out', 'name', 'data', 'every', 'val_images'):
             del values[key]
         return values

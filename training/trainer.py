@@ -2,6 +2,7 @@
 
 import logging
 import math
+from pathlib import Path
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -11,10 +12,10 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.category import load_category
-from dense_descriptor_ros.checkpoint import Checkpoint, save_checkpoint
+from dense_descriptor_ros.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from dense_descriptor_ros.engine import Engine, choose_device, has_bfloat16
 from dense_descriptor_ros.errors import ConfigError, TrainingError
-from dense_descriptor_ros.model import DescriptorNet
+from dense_descriptor_ros.model import DescriptorNet, ModelConfig
 from dense_descriptor_ros.preprocess import network_input
 from dense_descriptor_ros.training.objective import Batch, objective_losses
 from dense_descriptor_ros.training.pairs import ViewPairs
@@ -43,6 +44,8 @@ class Trainer:
         self.pairs = ViewPairs(self.train_data, self.category, config.pairs, config.augmentation, config.seed)
         self.device = choose_device(config.device)
         self.model = DescriptorNet(config.model, len(self.category.parts)).to(self.device)
+        if config.init is not None:
+            self.model.load_state_dict(weights_to_begin_with(config.init, config.model))
         self.model = self.model.to(memory_format=torch.channels_last)
         self.average = AveragedModel(
             self.model, multi_avg_fn=get_ema_multi_avg_fn(config.optimiser.ema), use_buffers=True
@@ -179,6 +182,19 @@ class Trainer:
         self.model.load_state_dict(state['model'])
         self.average.load_state_dict(state['average'])
         self.optimiser.load_state_dict(state['optimiser'])
+
+
+def weights_to_begin_with(path: Path, config: ModelConfig) -> dict[str, torch.Tensor]:
+    """Weights of a checkpoint of the same architecture.
+
+    Raises:
+        CheckpointError: the file cannot be used.
+        ConfigError: its network is another one.
+    """
+    checkpoint = load_checkpoint(path)
+    if checkpoint.config != config:
+        raise ConfigError(f'init={path} holds {checkpoint.config}, but the run is to train {config}')
+    return checkpoint.model.state_dict()
 
 
 def learning_rate(step: int, config: OptimiserConfig) -> float:
