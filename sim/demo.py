@@ -36,7 +36,9 @@ from dense_descriptor_ros.sim.demo_page import Shown, image_table, picture, summ
 VIEWS_PER_SCENE = 8
 STOP_S = 10.0
 INPUTS = ('image', 'depth', 'camera_info')
-# Images are larger than the buffers between two processes: best effort loses most on a busy machine.
+# Images are larger than the buffers between two processes. Best effort loses most of them, and the default
+# transport of Fast DDS takes seconds to send the lost pieces again.
+TRANSPORT = 'LARGE_DATA'
 RELIABLE = {f'qos_overrides./{topic}.subscription.reliability': 'reliable' for topic in INPUTS}
 FRAMES = AffordanceFrameArray
 TOPICS = {
@@ -116,6 +118,7 @@ def demonstrate(options: argparse.Namespace) -> list[Shown]:
     # A domain of its own on this machine alone: other robots neither hear nor disturb it.
     os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    os.environ.setdefault('FASTDDS_BUILTIN_TRANSPORTS', TRANSPORT)
     deadline_s = time.monotonic() + options.seconds
     camera = {'seed': options.seed, 'rate_hz': options.rate_hz, 'views_per_scene': VIEWS_PER_SCENE}
     perception = {'autostart': True, **RELIABLE}
