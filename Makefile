@@ -32,7 +32,7 @@ $(VENV)/packages.stamp: pyproject.toml setup.py constraints.txt | system_package
 	$(BIN)/python -m pip install --editable '.[dev,ros,sim,train]' --constraint constraints.txt
 	touch $@
 
-$(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wildcard msg/*.msg) \
+$(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wildcard msg/*.msg launch/*) \
 		.ci/build_messages.sh .ci/relocate_ros_wheels.py
 	.ci/build_messages.sh $(VENV)
 	touch $@
