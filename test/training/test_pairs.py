@@ -69,6 +69,14 @@ def test_a_part_counts_as_seen_from_25_original_pixels_on(dataset):
     assert bool(item['visible'][0, 0, handle])
 
 
+def test_crops_anywhere_may_show_nothing(dataset):
+    anywhere = ViewPairs(dataset, load_category('mug'), SIZE, AugmentationConfig(anywhere=1.0), 0)
+    items = [anywhere[position] for position in range(30)]
+    shows_nothing = [item for item in items if not (item['instance_map'] > 0).any()]
+    assert 0 < len(shows_nothing) < 30
+    assert not any(item['matched'].any() or item['owner'].any() for item in shows_nothing)
+
+
 def test_the_same_position_gives_the_same_item_and_another_another(pairs):
     first, again, other = pairs[1], pairs[1], pairs[1 + len(pairs)]
     assert all(torch.equal(first[key], again[key]) for key in first)

@@ -104,6 +104,17 @@ def test_an_existing_run_is_not_overwritten(config):
         Trainer(longer).run()
 
 
+def test_fine_tuning_begins_with_the_weights_of_a_checkpoint(config):
+    Trainer(config).run()
+    first = config.folder / 'last.safetensors'
+    tuner = Trainer(replace(config, name='tuned', init=first))
+    for name, value in load_checkpoint(first).model.state_dict().items():
+        torch.testing.assert_close(tuner.model.state_dict()[name], value)
+    assert tuner.provenance['begun_with']['step'] == 4
+    with pytest.raises(ConfigError, match='descriptor_dim=4'):
+        Trainer(replace(config, name='other', init=first, model=replace(config.model, descriptor_dim=8)))
+
+
 def test_a_damaged_state_is_named(config):
     config.folder.mkdir(parents=True)
     (config.folder / 'state.pt').write_bytes(b'PK\x03\x04 no zip')
