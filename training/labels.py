@@ -29,18 +29,16 @@ class ViewLabels:
     axes: np.ndarray
     """(I, P, 3)"""
     visible: np.ndarray
-    """(I, P) bool"""
+    """(I, P) bool: enough of the part is seen."""
+    on_part: np.ndarray
+    """(P, H, W) bool: pixels on each part; a part without a region is wherever an instance is."""
 
 
 def view_labels(
     dataset: BopDataset, view: View, exact_depth_m: np.ndarray, camera: VirtualCamera, category: Category
 ) -> ViewLabels:
     """Labels of a view as a virtual camera sees it; `exact_depth_m` (H, W) is of the original image."""
-    instances = tuple(
-        i
-        for i in view.instances
-        if i.obj_id in dataset.models and dataset.models[i.obj_id].category == category.name
-    )
+    instances = tuple(instances_of(view, dataset, category))
     instance_map = np.zeros((camera.height, camera.width), np.int16)
     for number, instance in enumerate(instances):
         mask = camera.warp(view.visible_mask(instance).astype(np.uint8), cv2.INTER_NEAREST) > 0
@@ -48,10 +46,15 @@ def view_labels(
     depth_m = camera.warp(exact_depth_m, cv2.INTER_NEAREST)
     p_virtual = back_project(camera.K, pixel_grid(camera.height, camera.width), depth_m)
     frames = [instance_frames(dataset, i, camera, category) for i in instances]
-    zoom_area = float(abs(np.linalg.det(camera.affine[:, :2])))
+    on_handle = handle_pixels(dataset, instances, instance_map, p_virtual, camera)
+    on_part = np.stack([on_handle if name == HANDLE else instance_map > 0 for name in category.part_names])
+    enough_px = MIN_PART_PX * float(abs(np.linalg.det(camera.affine[:, :2])))
     visible = [
-        visible_parts(dataset, i, camera, p_virtual[instance_map == n + 1], zoom_area, category)
-        for n, i in enumerate(instances)
+        [
+            name != HANDLE or on_handle[instance_map == n + 1].sum() >= enough_px
+            for name in category.part_names
+        ]
+        for n in range(len(instances))
     ]
     shape = (len(instances), len(category.parts))
     return ViewLabels(
@@ -61,7 +64,17 @@ def view_labels(
         origins_m=np.array([origins for origins, _ in frames]).reshape(*shape, 3),
         axes=np.array([axes for _, axes in frames]).reshape(*shape, 3),
         visible=np.array(visible, bool).reshape(shape),
+        on_part=on_part,
     )
+
+
+def instances_of(view: View, dataset: BopDataset, category: Category) -> list[Instance]:
+    """Instances of a category in a view, hidden ones as well."""
+    return [
+        i
+        for i in view.instances
+        if i.obj_id in dataset.models and dataset.models[i.obj_id].category == category.name
+    ]
 
 
 def instance_frames(
@@ -77,19 +90,20 @@ def instance_frames(
     )
 
 
-def visible_parts(
+def handle_pixels(
     dataset: BopDataset,
-    instance: Instance,
+    instances: tuple[Instance, ...],
+    instance_map: np.ndarray,
+    p_virtual: np.ndarray,
     camera: VirtualCamera,
-    points: np.ndarray,
-    zoom_area: float,
-    category: Category,
-) -> list[bool]:
-    """For each part whether the virtual view shows enough of it; `points` (N, 3) are the instance's."""
-    p_object = camera.to_object(points[points[:, 2] > 0], instance.T_camera_object)
-    on_handle = int((p_object[:, 0] > dataset.models[instance.obj_id].handle_x_min_m).sum())
-    enough = MIN_PART_PX * zoom_area
-    return [on_handle >= enough if name == HANDLE else True for name in category.part_names]
+) -> np.ndarray:
+    """(H, W) bool: pixels whose surface point lies on the handle of its instance."""
+    on_handle = np.zeros(instance_map.shape, bool)
+    for number, instance in enumerate(instances):
+        own = (instance_map == number + 1) & (p_virtual[..., 2] > 0)
+        p_object = camera.to_object(p_virtual[own], instance.T_camera_object)
+        on_handle[own] = p_object[:, 0] > dataset.models[instance.obj_id].handle_x_min_m
+    return on_handle
 
 
 def surface_normals(p_virtual: np.ndarray, uv: np.ndarray) -> np.ndarray:

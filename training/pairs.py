@@ -7,17 +7,24 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from dense_descriptor_ros.bop import BopDataset, View
+from dense_descriptor_ros.bop import BopDataset, Instance, View
 from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.geometry import apply, project
 from dense_descriptor_ros.model import SIZE_MULTIPLE, STRIDE
 from dense_descriptor_ros.training.augmentation import AugmentationConfig, augment_colour, augment_depth
-from dense_descriptor_ros.training.labels import HANDLE, ViewLabels, surface_normals, view_labels
+from dense_descriptor_ros.training.labels import (
+    HANDLE,
+    ViewLabels,
+    instances_of,
+    surface_normals,
+    view_labels,
+)
 from dense_descriptor_ros.training.surface_coordinates import surface_coordinates
 from dense_descriptor_ros.training.virtual_camera import VirtualCamera, virtual_camera
 
-MAX_INSTANCES = 6
+MAX_INSTANCES = 16
+"""Batches hold so many instances an image, most of them empty."""
 MATCH_TOLERANCE_M = 0.004
 MIN_VISIBLE_PX = 200
 
@@ -43,12 +50,12 @@ class ViewPairs(Dataset[Sample]):
     """Every view of a data set, each with another view of the same scene drawn at random.
 
     An item holds, with a leading dimension of 2 for the views: `rgb` uint8 (2, 3, H, W), `depth_m` (2, H, W),
-    `K` (2, 3, 3), `instance_map` (2, h, w), `origins_m` and `axes` (2, 6, P, 3), `visible` (2, 6, P), and of
-    the surface points `uv` (2, N, 2), `match_uv` (N, 2) in view 1, `matched` (N), `owner` (2, N),
+    `K` (2, 3, 3), `instance_map` (2, h, w), `origins_m` and `axes` (2, 16, P, 3), `visible` (2, 16, P), and
+    of the surface points `uv` (2, N, 2), `match_uv` (N, 2) in view 1, `matched` (N), `owner` (2, N),
     `coordinates` (2, N, 7), `p_object` (N, 3). Points of view 1 are its own, not the matches.
 
     Raises:
-        DatasetError: no scene shows an instance of the category.
+        DatasetError: no scene shows an instance of the category, or one shows more than a batch can hold.
     """
 
     def __init__(
@@ -66,6 +73,12 @@ class ViewPairs(Dataset[Sample]):
             raise DatasetError(
                 f'{dataset.root / dataset.split}: no image shows a {category.name} with '
                 f'{MIN_VISIBLE_PX} pixels; generate more scenes'
+            )
+        fullest = max(self.views, key=lambda view: len(self.objects(view)))
+        if len(self.objects(fullest)) > MAX_INSTANCES:
+            raise DatasetError(
+                f'{fullest.folder}, image {fullest.im_id}: {len(self.objects(fullest))} objects, expected at '
+                f'most {MAX_INSTANCES}; leave the scene out'
             )
 
     def __len__(self) -> int:
@@ -96,15 +109,13 @@ class ViewPairs(Dataset[Sample]):
         arrays |= self.draw_points(labels, cameras, rng)
         return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
+    def objects(self, view: View) -> list[Instance]:
+        """Instances of the category in a view, hidden ones as well."""
+        return instances_of(view, self.dataset, self.category)
+
     def visible_objects(self, view: View) -> list[int]:
         """Models of the category that show enough pixels in a view."""
-        return [
-            i.obj_id
-            for i in view.instances
-            if i.px_count_visib >= MIN_VISIBLE_PX
-            and i.obj_id in self.dataset.models
-            and self.dataset.models[i.obj_id].category == self.category.name
-        ]
+        return [i.obj_id for i in self.objects(view) if i.px_count_visib >= MIN_VISIBLE_PX]
 
     def draw_camera(
         self, view: View, target: int | None, mirrored: bool, rng: np.random.Generator
@@ -140,14 +151,14 @@ class ViewPairs(Dataset[Sample]):
         rgb = augment_colour(
             camera.warp(view.rgb(), cv2.INTER_LINEAR), labels.instance_map > 0, self.augmentation, rng
         )
-        count, parts = min(len(labels.instances), MAX_INSTANCES), len(self.category.parts)
+        count, parts = len(labels.instances), len(self.category.parts)
         padded = {
             'origins_m': np.zeros((MAX_INSTANCES, parts, 3), np.float32),
             'axes': np.zeros((MAX_INSTANCES, parts, 3), np.float32),
             'visible': np.zeros((MAX_INSTANCES, parts), bool),
         }
         for name, array in padded.items():
-            array[:count] = getattr(labels, name)[:count]
+            array[:count] = getattr(labels, name)
         cells = labels.instance_map[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
         return padded | {
             'rgb': np.ascontiguousarray(rgb.transpose(2, 0, 1)),

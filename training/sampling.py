@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
+from dense_descriptor_ros.errors import DatasetError
 from dense_descriptor_ros.training.pairs import Sample, ViewPairs
 
 
@@ -30,9 +31,13 @@ class EndlessSampler(Sampler[int]):
 
 def endless_batches(
     pairs: ViewPairs, batch: int, seed: int, first_step: int, workers: int
-) -> DataLoader[Sample]:
-    """Batches of `batch` pairs, beginning with the one of step `first_step`."""
-    return DataLoader(
+) -> Iterator[Sample]:
+    """Batches of `batch` pairs, beginning with the one of step `first_step`.
+
+    Raises:
+        DatasetError: an image cannot be read.
+    """
+    loader = DataLoader(
         pairs,
         batch_size=batch,
         sampler=EndlessSampler(len(pairs), seed, first_step * batch),
@@ -40,6 +45,15 @@ def endless_batches(
         worker_init_fn=one_thread,
         prefetch_factor=4 if workers else None,
     )
+    try:
+        yield from loader
+    except DatasetError as error:
+        raise DatasetError(own_message(error)) from error
+
+
+def own_message(error: DatasetError) -> str:
+    """The message of an error without the trace that a worker process wraps it in."""
+    return str(error).strip().rpartition(f'{DatasetError.__name__}: ')[2]
 
 
 def one_thread(worker: int) -> None:

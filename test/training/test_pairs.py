@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.model import STRIDE
 from dense_descriptor_ros.training.augmentation import AugmentationConfig
-from dense_descriptor_ros.training.pairs import PairConfig, ViewPairs
+from dense_descriptor_ros.training.pairs import MAX_INSTANCES, PairConfig, ViewPairs
 from dense_descriptor_ros.training.sampling import EndlessSampler, endless_batches
 
 SIZE = PairConfig(width=96, height=64, points=64)
@@ -84,8 +86,6 @@ def test_the_same_position_gives_the_same_item_and_another_another(pairs):
 
 
 def test_a_data_set_without_the_category_is_refused(dataset):
-    from dataclasses import replace
-
     with pytest.raises(DatasetError, match='no image shows a mug'):
         ViewPairs(replace(dataset, models={}), load_category('mug'), SIZE, AugmentationConfig(), 0)
 
@@ -125,3 +125,30 @@ def test_batches_do_not_depend_on_the_number_of_workers(pairs, workers):
     batch = next(iter(endless_batches(pairs, 2, seed=5, first_step=1, workers=workers)))
     positions = take(EndlessSampler(len(pairs), 5, 2), 2)
     assert torch.equal(batch['rgb'], torch.stack([pairs[p]['rgb'] for p in positions]))
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_damaged_image_is_named_without_a_trace(tmp_path, workers):
+    root = write_tiny_bop(tmp_path)
+    for path in root.glob('test/*/rgb/*.png'):
+        path.write_bytes(path.read_bytes()[:40])
+    broken = ViewPairs(open_bop(root, 'test'), load_category('mug'), SIZE, AugmentationConfig(), 0)
+    with pytest.raises(DatasetError, match=r'^/.*\.png: cannot be decoded') as caught:
+        next(endless_batches(broken, 2, seed=0, first_step=0, workers=workers))
+    assert 'Traceback' not in str(caught.value)
+
+
+def crowded(dataset, count):
+    """The data set with `count` copies of its mug in each image."""
+    scenes = {
+        scene_id: tuple(replace(view, instances=view.instances * count) for view in views)
+        for scene_id, views in dataset.scenes.items()
+    }
+    return replace(dataset, scenes=scenes)
+
+
+def test_a_batch_holds_every_instance_that_its_map_numbers(dataset):
+    full = ViewPairs(crowded(dataset, MAX_INSTANCES), load_category('mug'), SIZE, AugmentationConfig(), 0)
+    assert int(full[0]['instance_map'].max()) == full[0]['visible'].shape[1] == MAX_INSTANCES
+    with pytest.raises(DatasetError, match=f'{MAX_INSTANCES + 1} objects, expected at most {MAX_INSTANCES}'):
+        ViewPairs(crowded(dataset, MAX_INSTANCES + 1), load_category('mug'), SIZE, AugmentationConfig(), 0)
