@@ -7,6 +7,7 @@ import numpy as np
 
 from dense_descriptor_ros.bop import BopDataset, View
 from dense_descriptor_ros.engine import Engine
+from dense_descriptor_ros.errors import DatasetError
 from dense_descriptor_ros.frames import Prediction
 from dense_descriptor_ros.predict import image_entry
 from dense_descriptor_ros.training.acf_metrics import outcomes, part_names, precision_recall
@@ -65,8 +66,16 @@ def picture(rgb: np.ndarray, prediction: Prediction, K: np.ndarray) -> np.ndarra
 
 
 def split_scenes(dataset: BopDataset, share: float) -> tuple[BopDataset, BopDataset]:
-    """Training and validation parts: the last scenes, at least one, validate."""
+    """Training and validation parts: the last scenes, at least one, validate.
+
+    Raises:
+        DatasetError: there is but one scene.
+    """
     scenes = sorted(dataset.scenes)
+    if len(scenes) < 2:
+        raise DatasetError(
+            f'{dataset.root / dataset.split}: one scene, expected two or more, to train and to validate with'
+        )
     count = min(max(1, round(share * len(scenes))), len(scenes) - 1)
     keep, held_out = scenes[: len(scenes) - count], scenes[len(scenes) - count :]
     return (
@@ -77,5 +86,4 @@ def split_scenes(dataset: BopDataset, share: float) -> tuple[BopDataset, BopData
 
 def spread_views(views: list[View], count: int) -> list[View]:
     """At most `count` views, evenly from all scenes."""
-    step = max(1, len(views) // count)
-    return views[::step][:count]
+    return [views[k * len(views) // count] for k in range(count)] if len(views) > count else views
