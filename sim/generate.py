@@ -60,10 +60,12 @@ def write_missing(out: Path, scenes: int, workers: int, settings: SceneSettings)
     claim(out, settings)
     missing = [k for k in range(scenes) if not scene_folder(out, settings.split, k).is_dir()]
     title = f'{out}/{settings.split}'
-    with tqdm(total=scenes, initial=scenes - len(missing), unit='scene', desc=title) as bar:
-        for _ in run_all(out, missing, workers, settings):
-            bar.update()
-    write_model_index(out)
+    try:
+        with tqdm(total=scenes, initial=scenes - len(missing), unit='scene', desc=title) as bar:
+            for _ in run_all(out, missing, workers, settings):
+                bar.update()
+    finally:  # training takes a mug that the index lacks for background
+        write_model_index(out)
 
 
 def claim(out: Path, settings: SceneSettings) -> None:
@@ -131,7 +133,7 @@ def main(config: DictConfig) -> None:
     try:
         values: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         out, scenes, workers = (values.pop(key) for key in ('out', 'scenes', 'workers'))
-        generate(Path(out), scenes, workers, SceneSettings.from_dict(values))
+        generate(Path(str(out)), scenes, workers, SceneSettings.from_dict(values))
     except (DenseDescriptorError, OmegaConfBaseException) as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(1)

@@ -5,10 +5,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from dense_descriptor_ros.errors import InputError
+from dense_descriptor_ros.files import write_image
 from dense_descriptor_ros.geometry import rotation_to_quaternion
 from dense_descriptor_ros.sim.bullet import connect_renderer, silenced
 from dense_descriptor_ros.sim.mesh import Mesh, box_mesh, merge, write_obj
@@ -87,7 +87,7 @@ class SceneRenderer:
         """Add a visual body. Its files get new names, since PyBullet keeps meshes and textures by name."""
         stem = Path(self._folder.name) / f'{next(self._names):08d}'
         files = [stem.with_suffix(suffix) for suffix in ('.bmp', '.mtl', '.obj')]
-        cv2.imwrite(str(files[0]), texture[..., ::-1])
+        write_image(files[0], texture)
         files[1].write_text(f'newmtl surface\nKd 1 1 1\nmap_Kd {files[0].name}\n')
         write_obj(files[2], mesh, f'mtllib {files[1].name}\nusemtl surface\n')
         client = self._client

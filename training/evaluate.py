@@ -51,7 +51,7 @@ def read_config(config: DictConfig) -> EvaluateConfig:
         raise ConfigError('data is not given: name a data set, such as data=data/mugs')
     values: dict[str, Any] = {str(key): value for key, value in config.items()}
     for name in ('data', 'checkpoint', 'out'):
-        values[name] = None if values[name] is None else Path(values[name])
+        values[name] = None if values[name] is None else Path(str(values[name]))
     return EvaluateConfig(**values)
 
 

@@ -133,6 +133,22 @@ def test_a_full_disk_is_named_and_loses_no_finished_scene(made, copy, monkeypatc
     assert contents(copy) == contents(made)
 
 
+def test_a_stopped_run_leaves_no_scene_without_its_models(tmp_path, monkeypatch):
+    write_models = bop_writer.write_models
+
+    def stopped(out, folder, *rest):
+        if folder.name.endswith('1'):
+            raise KeyboardInterrupt
+        write_models(out, folder, *rest)
+
+    monkeypatch.setattr(bop_writer, 'write_models', stopped)
+    with pytest.raises(KeyboardInterrupt):
+        generate(tmp_path, scenes=2, workers=1, settings=SETTINGS)
+    dataset = open_bop(tmp_path, 'train')
+    assert list(dataset.scenes) == [0]
+    assert {instance.obj_id for view in dataset.views for instance in view.instances} == set(dataset.models)
+
+
 def test_splits_in_one_folder_share_the_model_index(copy, dataset):
     generate(copy, 1, 1, SceneSettings(**{**vars(SETTINGS), 'split': 'test', 'views': 1}))
     test = open_bop(copy, 'test')
@@ -143,9 +159,10 @@ def test_splits_in_one_folder_share_the_model_index(copy, dataset):
 
 @pytest.mark.parametrize(('override', 'message'), [
     ('mugs=[3,1]', 'mugs is [3, 1]'), ('scenes=abc', "scenes is 'abc'"), ('nonsense=1', 'nonsense'),
+    ('out=5 scenes=0', 'scenes is 0'),
 ])
 def test_a_bad_setting_on_the_command_line_is_named(tmp_path, override, message):
-    command = [sys.executable, 'sim/generate.py', f'out={tmp_path}/x', override]
+    command = [sys.executable, 'sim/generate.py', f'out={tmp_path}/x', *override.split()]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert message in done.stderr

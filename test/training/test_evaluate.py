@@ -125,6 +125,7 @@ def composed(*overrides):
 def test_settings_from_the_command_line():
     config = read_config(composed('data=d/mugs', 'pairs=7', 'out=results'))
     assert config == EvaluateConfig(Path('d/mugs'), pairs=7, out=Path('results'))
+    assert read_config(composed('data=2024')).data == Path('2024')
 
 
 def test_data_must_be_given():
