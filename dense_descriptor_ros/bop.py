@@ -132,9 +132,9 @@ def read_models(path: Path) -> dict[int, ObjectModel]:
     """Models by BOP object number; those without affordance frames are left out."""
     models = {}
     for key, value in read_json(path).items():
-        if not value.get('frames'):
-            continue
         try:
+            if not value.get('frames'):
+                continue
             frames = {
                 part: PartFrame(np.array(frame['origin_mm'], float) * MM, np.array(frame['axis'], float))
                 for part, frame in value['frames'].items()
@@ -149,7 +149,7 @@ def read_models(path: Path) -> dict[int, ObjectModel]:
                 handle_x_min_m=value.get('handle_x_min_mm', 1.08 * radius_mm) * MM,
                 diameter_m=value['diameter_mm'] * MM if 'diameter_mm' in value else None,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DatasetError(f'{path}: model {key} does not fit the format: {error!r}') from error
     return models
 

@@ -68,15 +68,12 @@ def load_checkpoint(path: Path = SHIPPED, device: str | torch.device = 'cpu') ->
         category = Category.from_dict(json.loads(metadata['category']))
         model = DescriptorNet(config, len(category.parts))
         model.load_state_dict(tensors)
+        provenance, metrics = (json.loads(metadata.get(key, '{}')) for key in ('provenance', 'metrics'))
     except (KeyError, TypeError, ValueError, ConfigError, RuntimeError) as error:
-        raise CheckpointError(f'{path}: its weights do not fit its own configuration: {error}') from error
-    return Checkpoint(
-        model.to(device).eval(),
-        config,
-        category,
-        json.loads(metadata.get('provenance', '{}')),
-        json.loads(metadata.get('metrics', '{}')),
-    )
+        raise CheckpointError(
+            f'{path}: its weights or metadata do not fit its own configuration: {error}'
+        ) from error
+    return Checkpoint(model.to(device).eval(), config, category, provenance, metrics)
 
 
 def read_file(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:

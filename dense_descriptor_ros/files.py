@@ -41,12 +41,15 @@ def write_image(path: Path, image: np.ndarray) -> None:
     """Write an image atomically: (H, W, 3) uint8 RGB, or (H, W) uint8 or uint16.
 
     Raises:
-        DenseDescriptorError: the image cannot be encoded or written, for example on a full disk.
+        DenseDescriptorError: OpenCV does not know the suffix, or cannot encode such an array in its format.
+        OSError: the file cannot be written, for example on a full disk.
     """
     bgr = image[..., ::-1] if image.ndim == 3 else image
-    ok, encoded = cv2.imencode(path.suffix, np.ascontiguousarray(bgr))
-    if not ok:
+    try:
+        _, encoded = cv2.imencode(path.suffix, np.ascontiguousarray(bgr))
+    except cv2.error as error:
         raise DenseDescriptorError(
-            f'{path}: OpenCV cannot encode a {image.dtype} array of shape {image.shape}'
-        )
+            f'{path}: OpenCV cannot encode a {image.dtype} array of shape {image.shape} as {path.suffix!r}; '
+            'name a .png or .jpg'
+        ) from error
     write_atomically(path, lambda temporary: temporary.write_bytes(encoded.tobytes()))

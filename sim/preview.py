@@ -95,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise ConfigError('--images, --columns and --tile-width must be 1 or more')
         dataset = open_bop(options.dataset, options.split)
         write_image(options.out, contact_sheet(dataset, options.images, options.columns, options.tile_width))
-    except DenseDescriptorError as error:
+    except (DenseDescriptorError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     print(f'{options.out}: {min(options.images, len(dataset.views))} of {len(dataset.views)} images')

@@ -96,6 +96,13 @@ def test_a_model_that_does_not_fit_is_named(root):
         open_bop(root, 'test')
 
 
+@pytest.mark.parametrize('value', [[], {'frames': [1]}])
+def test_a_model_of_another_kind_is_named(root, value):
+    write_json(root / 'models' / 'models_acf.json', {'7': value})
+    with pytest.raises(DatasetError, match='model 7 does not fit'):
+        open_bop(root, 'test')
+
+
 def test_an_image_without_its_depth_is_named(root):
     view = open_bop(root, 'test').views[0]
     (view.folder / 'depth' / '000000.png').unlink()

@@ -90,3 +90,9 @@ def test_a_pickle_is_not_read(tmp_path):
     torch.save({'weights': torch.zeros(3)}, path)
     with pytest.raises(CheckpointError, match='not a readable'):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize('key', ['provenance', 'metrics', 'category'])
+def test_damaged_metadata_is_refused(written, tmp_path, key):
+    with pytest.raises(CheckpointError, match='do not fit'):
+        load_checkpoint(rewritten(written[0], tmp_path, **{key: '{"step": '}))
