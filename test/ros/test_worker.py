@@ -1,6 +1,7 @@
 """The worker thread and the throttle."""
 
 import threading
+import time
 
 from dense_descriptor_ros.ros.reporter import Throttle
 from dense_descriptor_ros.ros.worker import Worker
@@ -44,10 +45,12 @@ def test_stop_waits_for_the_item_in_work_and_gives_up_the_next() -> None:
     worker.submit(2)
     stopper = threading.Thread(target=worker.stop)
     stopper.start()
+    while not worker._stopping:
+        time.sleep(0.001)
     go.set()
     stopper.join(5)
     assert not stopper.is_alive()
-    assert done[0] == 1
+    assert done == [1]
 
 
 def test_throttle_is_by_key() -> None:
