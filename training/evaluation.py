@@ -60,7 +60,8 @@ class EvaluateConfig:
     @property
     def folder(self) -> Path:
         """Where the results go."""
-        checkpoint = self.checkpoint.stem if self.checkpoint else 'shipped'
+        path = self.checkpoint.resolve() if self.checkpoint else None
+        checkpoint = f'{path.parent.name}_{path.stem}' if path else 'shipped'  # every run has a best.safetensors
         name = f'{checkpoint}_{self.data.resolve().name}_{self.split}_{self.depth}'
         return self.out or Path('runs/evaluate') / name
 

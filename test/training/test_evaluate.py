@@ -113,7 +113,7 @@ def test_settings_are_checked():
     with pytest.raises(ConfigError, match='seed is -1'):
         EvaluateConfig(Path('x'), seed=-1)
     assert EvaluateConfig(Path('d/mugs'), checkpoint=Path('r/best.safetensors')).folder == Path(
-        'runs/evaluate/best_mugs_test_depth'
+        'runs/evaluate/r_best_mugs_test_depth'
     )
 
 
