@@ -61,7 +61,8 @@ class EvaluateConfig:
     def folder(self) -> Path:
         """Where the results go."""
         path = self.checkpoint.resolve() if self.checkpoint else None
-        checkpoint = f'{path.parent.name}_{path.stem}' if path else 'shipped'  # every run has a best.safetensors
+        # With the run's name, since every run has a best.safetensors.
+        checkpoint = f'{path.parent.name}_{path.stem}' if path else 'shipped'
         name = f'{checkpoint}_{self.data.resolve().name}_{self.split}_{self.depth}'
         return self.out or Path('runs/evaluate') / name
 
