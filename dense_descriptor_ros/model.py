@@ -56,8 +56,8 @@ class ModelOutput:
     """(B, D, h, w) float32, L2-normalised."""
     object_logit: torch.Tensor
     """(B, h, w): the cell shows an object of the category."""
-    visible_logit: torch.Tensor
-    """(B, P, h, w): the cell's object shows part p somewhere in the image."""
+    on_part_logit: torch.Tensor
+    """(B, P, h, w): the cell, if on an object, lies on part p. A part without a region is everywhere."""
     offset_cells: torch.Tensor
     """(B, P, 3, h, w): from the cell's surface point to keypoint p, in cells at the point's depth."""
     log_spread: torch.Tensor
@@ -90,7 +90,7 @@ class DescriptorNet(nn.Module):
         return ModelOutput(
             descriptors=descriptors,
             object_logit=object_logit,
-            visible_logit=votes[:, :, 0],
+            on_part_logit=votes[:, :, 0],
             log_spread=votes[:, :, 1].clamp(*LOG_SPREAD_RANGE),
             offset_cells=votes[:, :, 2:5] * self.OFFSET_SCALE_CELLS,
             axis=F.normalize(votes[:, :, 5:8], dim=2, eps=1e-6),

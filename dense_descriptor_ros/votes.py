@@ -21,15 +21,15 @@ class Votes:
     """(N, P) expected error of the keypoint."""
     axis: np.ndarray
     """(N, P, 3) unit"""
-    visible: np.ndarray
-    """(N, P) probability that the object shows the part."""
+    on_part: np.ndarray
+    """(N, P) probability that the cell lies on the part."""
 
     def __len__(self) -> int:
         return len(self.weight)
 
     def __getitem__(self, pick: np.ndarray) -> 'Votes':
         return Votes(
-            self.weight[pick], self.keypoint_m[pick], self.spread_m[pick], self.axis[pick], self.visible[pick]
+            self.weight[pick], self.keypoint_m[pick], self.spread_m[pick], self.axis[pick], self.on_part[pick]
         )
 
 
@@ -62,5 +62,5 @@ def cast_votes(output: ModelOutput, depth_m: torch.Tensor, K: torch.Tensor, min_
         keypoint_m=keypoints.cpu().numpy(),
         spread_m=(output.log_spread[0][:, i, j].T.exp() * m_per_cell[..., 0]).cpu().numpy(),
         axis=axes.cpu().numpy(),
-        visible=output.visible_logit[0][:, i, j].T.sigmoid().cpu().numpy(),
+        on_part=output.on_part_logit[0][:, i, j].T.sigmoid().cpu().numpy(),
     )

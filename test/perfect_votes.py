@@ -34,7 +34,7 @@ def perfect_output(
     return ModelOutput(
         descriptors=torch.zeros(1, 4, h, w),
         object_logit=torch.full((1, h, w), 3.0),
-        visible_logit=flat + 1,
+        on_part_logit=flat + 1,
         log_spread=flat + np.log(2),
         offset_cells=torch.from_numpy(offset).float(),
         axis=torch.from_numpy(axis).float(),

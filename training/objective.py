@@ -24,7 +24,7 @@ class ObjectiveConfig:
     across_instances: float = 0.5
     """Weight of the contrast between objects of the category."""
     object: float = 2.0
-    visible: float = 0.3
+    part: float = 1.0
     keypoint: float = 0.3
     axis: float = 3.0
     temperature: float = 0.1
@@ -53,7 +53,7 @@ def objective_losses(output: ModelOutput, batch: Batch, config: ObjectiveConfig)
     """
     flat = {
         key: batch[key].flatten(0, 1)
-        for key in ('depth_m', 'K', 'instance_map', 'origins_m', 'axes', 'visible')
+        for key in ('depth_m', 'K', 'instance_map', 'origins_m', 'axes', 'visible', 'on_part')
     }
     losses = vote_losses(output, **flat)
     losses['multi_view'] = multi_view_loss(output, batch, config)

@@ -50,9 +50,10 @@ class ViewPairs(Dataset[Sample]):
     """Every view of a data set, each with another view of the same scene drawn at random.
 
     An item holds, with a leading dimension of 2 for the views: `rgb` uint8 (2, 3, H, W), `depth_m` (2, H, W),
-    `K` (2, 3, 3), `instance_map` (2, h, w), `origins_m` and `axes` (2, 16, P, 3), `visible` (2, 16, P), and
-    of the surface points `uv` (2, N, 2), `match_uv` (N, 2) in view 1, `matched` (N), `owner` (2, N),
-    `coordinates` (2, N, 7), `p_object` (N, 3). Points of view 1 are its own, not the matches.
+    `K` (2, 3, 3), `instance_map` (2, h, w), `on_part` (2, P, h, w), `origins_m` and `axes` (2, 16, P, 3),
+    `visible` (2, 16, P), and of the surface points `uv` (2, N, 2), `match_uv` (N, 2) in view 1, `matched`
+    (N), `owner` (2, N), `coordinates` (2, N, 7), `p_object` (N, 3). Points of view 1 are its own, not the
+    matches.
 
     Raises:
         DatasetError: no scene shows an instance of the category, or one shows more than a batch can hold.
@@ -159,12 +160,13 @@ class ViewPairs(Dataset[Sample]):
         }
         for name, array in padded.items():
             array[:count] = getattr(labels, name)
-        cells = labels.instance_map[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
+        cells = np.s_[..., STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
         return padded | {
             'rgb': np.ascontiguousarray(rgb.transpose(2, 0, 1)),
             'depth_m': augment_depth(camera.warp(depth_m, cv2.INTER_NEAREST), self.augmentation, rng),
             'K': camera.K.astype(np.float32),
-            'instance_map': cells.astype(np.int64),
+            'instance_map': labels.instance_map[cells].astype(np.int64),
+            'on_part': np.ascontiguousarray(labels.on_part[cells]),
         }
 
     def draw_points(

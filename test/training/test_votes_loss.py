@@ -25,6 +25,7 @@ def scene(seed=0):
         'origins_m': torch.randn(B, 2, P, 3, generator=generator) * 0.05 + torch.tensor([0, 0, 0.7]),
         'axes': axes,
         'visible': torch.ones(B, 2, P, dtype=torch.bool),
+        'on_part': torch.ones(B, P, h, w, dtype=torch.bool),
     }
 
 
@@ -37,7 +38,7 @@ def random_output(seed=0):
     return ModelOutput(
         descriptors=draw(B, 4, h, w),
         object_logit=draw(B, h, w),
-        visible_logit=draw(B, P, h, w),
+        on_part_logit=draw(B, P, h, w),
         offset_cells=draw(B, P, 3, h, w),
         log_spread=draw(B, P, h, w),
         axis=draw(B, P, 3, h, w),
@@ -72,7 +73,7 @@ def test_losses_of_known_outputs():
     )
     losses = vote_losses(output, **truth)
     assert float(losses['object']) == pytest.approx(math.log(2))
-    assert float(losses['visible']) == pytest.approx(math.log(2))
+    assert float(losses['part']) == pytest.approx(math.log(2))
     assert float(losses['axis']) == pytest.approx(1)
 
 
@@ -119,7 +120,7 @@ def test_an_image_without_objects_still_teaches_the_background():
     truth['instance_map'].zero_()
     losses = vote_losses(random_output(), **truth)
     assert float(losses['object'].detach()) > 0
-    assert [float(losses[name].detach()) for name in ('visible', 'keypoint', 'axis')] == [0, 0, 0]
+    assert [float(losses[name].detach()) for name in ('part', 'keypoint', 'axis')] == [0, 0, 0]
 
 
 def test_instances_weigh_by_the_root_of_their_cells():
