@@ -11,7 +11,6 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
-from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 
 from dense_descriptor_ros.ros.drops import Drop
@@ -94,7 +93,8 @@ class Inputs:
 
     def _on_image(self, stream: Stream, message: Image) -> None:
         self._note(stream.name.lower())
-        stamp_ns = Time.from_msg(message.header.stamp).nanoseconds
+        stamp = message.header.stamp
+        stamp_ns = stamp.sec * 10**9 + stamp.nanosec  # rclpy's Time raises for a negative stamp
         pair = self._synchroniser.add(stream, stamp_ns, message, self._slop_s())
         if pair is None:
             return

@@ -61,6 +61,16 @@ def test_bad_frame_is_counted_and_the_next_one_works(running: Any, name: str) ->
     running.result()
 
 
+def test_negative_stamp_stops_nothing(rig: Any) -> None:
+    rig.start('acf_poses')
+    messages = rig.messages()
+    for name in ('image', 'depth'):
+        messages[name].header.stamp.sec = -5
+    rig.send(messages)
+    rig.until(lambda: rig.drops.get(Drop.FAILURE) == 1)
+    rig.result()
+
+
 def test_missing_camera_info(rig: Any) -> None:
     rig.start('acf_poses')
     messages = rig.messages()
