@@ -8,6 +8,8 @@ import yaml
 
 from dense_descriptor_ros.errors import ConfigError
 
+RELATIONS = ('on_axis', 'radial', 'free')
+"""Keypoint and axis lie on the axis of revolution; the axis points from it through the keypoint; neither."""
 FOLDER = Path(__file__).parent / 'categories'
 
 
@@ -24,6 +26,14 @@ class Part:
     """+x of the part's frame."""
     second_axis_needs: str
     """Part that must be seen for the second axis to be known: its axis gives the direction."""
+    revolution: str = 'free'
+    """Relation to the object's axis of revolution, one of `RELATIONS`."""
+
+    def __post_init__(self) -> None:
+        if self.revolution not in RELATIONS:
+            raise ConfigError(
+                f'part {self.name!r} has revolution {self.revolution!r}: expected one of {RELATIONS}'
+            )
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,23 @@ Mode seeking by mean shift (Comaniciu and Meer 2002), then a robust mean per par
 least squares, so that votes cast across a depth edge count for nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.frames import AffordanceFrame
+from dense_descriptor_ros.parts import PartEstimate, align_with_revolution, normal_part
+from dense_descriptor_ros.revolution import RevolutionConfig
 from dense_descriptor_ros.votes import Votes
 
 SEEDS = 256
 VOXELS = 1024
+VOTE_FLOOR_M = 0.005
+"""No vote is trusted more than this, whatever the network says."""
+OFF_PART_WEIGHT = 0.02
+"""Of a vote from a cell that is surely not on the part."""
 ITERATIONS = 8
 
 
@@ -30,15 +36,24 @@ class DecodeConfig:
     """Two instances' centres are farther apart than this."""
     min_support_cells: float = 6.0
     """An instance has at least this much vote weight."""
+    half_presence_cells: float = 1.5
+    """A part seen by this many cells is as likely there as not."""
     score_threshold: float = 0.05
     """Frames below are left out."""
     max_instances: int = 20
+    revolution: RevolutionConfig = field(default_factory=RevolutionConfig)
 
     def __post_init__(self) -> None:
         for name in ('min_object_score', 'score_threshold'):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f'{name} is {getattr(self, name)}: expected 0 to 1')
-        for name in ('bandwidth_m', 'separation_m', 'min_support_cells', 'max_instances'):
+        for name in (
+            'bandwidth_m',
+            'separation_m',
+            'min_support_cells',
+            'half_presence_cells',
+            'max_instances',
+        ):
             if not getattr(self, name) > 0:
                 raise ConfigError(f'{name} is {getattr(self, name)}: expected more than 0')
 
@@ -47,7 +62,7 @@ def decode(votes: Votes, category: Category, config: DecodeConfig) -> list[Affor
     """Frames of every instance, best instance first."""
     if votes.weight.sum() < config.min_support_cells:
         return []
-    centres = find_modes(votes.keypoint_m[:, 0], certainty(votes, 0, config), config)
+    centres = find_modes(votes.keypoint_m[:, 0], certainty(votes, 0), config)
     distance = np.linalg.norm(votes.keypoint_m[:, None, 0] - centres[None], axis=-1)
     owner = np.where(distance.min(1) < config.separation_m, distance.argmin(1), -1)
     instances = []
@@ -57,18 +72,17 @@ def decode(votes: Votes, category: Category, config: DecodeConfig) -> list[Affor
             instances.append(instance_frames(own, category, config))
     instances.sort(key=lambda frames: -max(frame.score for frame in frames))
     return [
-        AffordanceFrame(
-            frame.category, frame.part, number, frame.score, frame.origin_m, frame.axis, frame.second_axis
-        )
+        replace(frame, instance=number)
         for number, frames in enumerate(instances)
         for frame in frames
         if frame.score >= config.score_threshold
     ]
 
 
-def certainty(votes: Votes, part: int, config: DecodeConfig) -> np.ndarray:
-    """Weight (N,) of each vote for one part: sure to be on an object, sure of the keypoint."""
-    return votes.weight / (1 + (votes.spread_m[:, part] / config.bandwidth_m) ** 2)
+def certainty(votes: Votes, part: int) -> np.ndarray:
+    """Weight (N,) of each vote for one part: inverse variance, and mostly from cells on the part."""
+    variance = VOTE_FLOOR_M**2 + votes.spread_m[:, part] ** 2
+    return votes.weight * (OFF_PART_WEIGHT + votes.on_part[:, part]) * VOTE_FLOOR_M**2 / variance
 
 
 def find_modes(points: np.ndarray, weight: np.ndarray, config: DecodeConfig) -> np.ndarray:
@@ -107,33 +121,38 @@ def gaussian(offsets: np.ndarray, bandwidth: float) -> np.ndarray:
 
 def instance_frames(votes: Votes, category: Category, config: DecodeConfig) -> list[AffordanceFrame]:
     """Frames of all parts of one instance from its own votes; `instance` is not numbered yet."""
-    estimates = [robust_frame(votes, part, config) for part in range(len(category.parts))]
-    seen = (votes.visible * votes.weight[:, None]).sum(0) / votes.weight.sum()
-    axes = {part.name: axis for part, (_, axis, _) in zip(category.parts, estimates, strict=True)}
-    known = {part.name: bool(seen[i] > 0.5) for i, part in enumerate(category.parts)}
+    estimates = [estimate_part(votes, part, config) for part in range(len(category.parts))]
+    estimates = align_with_revolution(votes, estimates, category, config.revolution)
     found = float(votes.weight.mean())
+    by_name = dict(zip(category.part_names, estimates, strict=True))
     frames = []
-    for i, (part, (origin, axis, agreement)) in enumerate(zip(category.parts, estimates, strict=True)):
-        second = normal_part(axes[part.second_axis_needs], axis) if known[part.second_axis_needs] else None
+    for part, estimate in zip(category.parts, estimates, strict=True):
+        needed = by_name[part.second_axis_needs]
+        second = normal_part(needed.axis, estimate.axis) if needed.presence > 0.5 else None
+        score = found * estimate.presence * estimate.agreement
         frames.append(
-            AffordanceFrame(
-                category.name, part.name, 0, float(found * seen[i] * agreement), origin, axis, second
-            )
+            AffordanceFrame(category.name, part.name, 0, score, estimate.origin_m, estimate.axis, second)
         )
     return frames
 
 
-def robust_frame(votes: Votes, part: int, config: DecodeConfig) -> tuple[np.ndarray, np.ndarray, float]:
-    """Keypoint (3,), unit axis (3,) and agreement (0 to 1) of the votes for one part."""
-    points, weight = votes.keypoint_m[:, part], certainty(votes, part, config)
+def estimate_part(votes: Votes, part: int, config: DecodeConfig) -> PartEstimate:
+    """Robust means of the votes for one part."""
+    points, weight = votes.keypoint_m[:, part], certainty(votes, part)
     origin = weighted_median(points, weight)
     for _ in range(ITERATIONS):
-        near = gaussian(points - origin, config.bandwidth_m) * weight + 1e-9
+        near = gaussian(points - origin, config.bandwidth_m) * weight + 1e-12
         origin = near @ points / near.sum()
     total = near @ votes.axis[:, part]
     length = float(np.linalg.norm(total))
     agreement = float(near.sum() / weight.sum()) ** 0.5 * length / float(near.sum())
-    return origin, total / max(length, 1e-9), min(agreement, 1.0)
+    support = float((votes.weight * votes.on_part[:, part]).sum())
+    return PartEstimate(
+        origin,
+        total / max(length, 1e-9),
+        min(agreement, 1.0),
+        support / (support + config.half_presence_cells),
+    )
 
 
 def weighted_median(points: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -141,10 +160,3 @@ def weighted_median(points: np.ndarray, weight: np.ndarray) -> np.ndarray:
     order = np.argsort(points, axis=0)
     passed = np.cumsum(weight[order], axis=0) >= weight.sum() / 2
     return np.take_along_axis(points, order, 0)[passed.argmax(0), np.arange(3)]
-
-
-def normal_part(direction: np.ndarray, axis: np.ndarray) -> np.ndarray | None:
-    """Unit part (3,) of a direction normal to an axis; None if they are nearly parallel."""
-    rest = direction - (direction @ axis) * axis
-    length = float(np.linalg.norm(rest))
-    return rest / length if length > 0.2 else None

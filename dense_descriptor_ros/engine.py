@@ -68,7 +68,7 @@ class Engine:
             channels = network_input(image, depth, intrinsics).contiguous(memory_format=torch.channels_last)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half_precision):
                 output = self._model(channels)
-            votes = cast_votes(output, depth, intrinsics, self.config.min_object_score)
+            votes = cast_votes(output, channels, depth, intrinsics, self.config.min_object_score)
             descriptors = output.descriptors[0].cpu().numpy()
             object_score = output.object_logit[0].sigmoid().cpu().numpy()
         frames = decode(votes, self.category, self.config)

@@ -4,6 +4,7 @@ import pytest
 from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.decode import VOXELS, DecodeConfig, decode, heaviest_voxels, weighted_median
 from dense_descriptor_ros.errors import ConfigError
+from dense_descriptor_ros.geometry import angle_deg
 from dense_descriptor_ros.votes import Votes
 
 CATEGORY = load_category('mug')
@@ -11,17 +12,26 @@ AXES = np.array([[0, 0, 1.0], [1, 0, 0], [0, 0, 1]])
 PARTS = np.array([[0, 0, 0], [0.06, 0, 0], [0, 0, 0.05]])
 
 
-def votes_for(centres, count=80, noise_m=0.002, visible=(1.0, 1.0, 1.0), seed=0):
-    """Noisy votes of `count` cells for each object centre."""
+def votes_for(centres, count=80, noise_m=0.002, seen=True, seed=0):
+    """Noisy votes of `count` cells for each object centre, a tenth of them on the handle if it is seen.
+
+    The cells' points are on the wall of a cylinder about the object's axis.
+    """
     rng = np.random.default_rng(seed)
     centres = np.repeat(np.asarray(centres, float), count, 0)
     shape = (len(centres), 3)
+    angle, height_m = rng.uniform(0, np.pi, len(centres)), rng.uniform(-0.04, 0.04, len(centres))
+    normal = np.stack([np.cos(angle), np.sin(angle), np.zeros(len(centres))], 1)
+    on_part = np.ones(shape)
+    on_part[:, 1] = (np.arange(len(centres)) % 10 == 0) * seen
     return Votes(
+        point_m=centres + 0.04 * normal + height_m[:, None] * [0, 0, 1],
+        normal=normal,
         weight=np.full(len(centres), 0.95),
         keypoint_m=centres[:, None] + PARTS + rng.normal(0, noise_m, (*shape, 3)),
         spread_m=np.full(shape, 0.004),
         axis=np.broadcast_to(AXES, (*shape, 3)).copy(),
-        visible=np.broadcast_to(visible, shape).copy(),
+        on_part=on_part,
     )
 
 
@@ -31,38 +41,64 @@ def test_two_objects_give_two_instances_with_their_parts():
     bodies = sorted((f.origin_m for f in frames if f.part == 'body'), key=lambda o: o[0])
     np.testing.assert_allclose(bodies, [[0, 0, 1], [0.1, 0, 1]], atol=1e-3)
     for frame in frames:
-        np.testing.assert_allclose(frame.axis, AXES[CATEGORY.part_names.index(frame.part)], atol=1e-6)
-        assert frame.score > 0.8
+        np.testing.assert_allclose(frame.axis, AXES[CATEGORY.part_names.index(frame.part)], atol=0.02)
+        assert frame.score > 0.7
 
 
 def test_votes_across_a_depth_edge_do_not_move_the_keypoint():
     votes = votes_for([[0, 0, 1]])
-    votes.keypoint_m[:25, 1:] += [0.0, 0.0, 0.3]
+    votes.keypoint_m[:25, 1:] += [0.0, 0.0, 0.3]  # of its 80 votes, three of the eight on the handle
     handle = decode(votes, CATEGORY, DecodeConfig())[1]
     np.testing.assert_allclose(handle.origin_m, [0.06, 0, 1], atol=2e-3)
 
 
 def test_uncertain_votes_count_less():
     votes = votes_for([[0, 0, 1]])
-    votes.keypoint_m[::2, 1] += [0.02, 0, 0]
-    votes.spread_m[::2, 1] = 0.1
+    votes.keypoint_m[::20, 1] += [0.02, 0, 0]  # every other cell of the handle
+    votes.spread_m[::20, 1] = 0.1
     handle = decode(votes, CATEGORY, DecodeConfig())[1]
     assert abs(handle.origin_m[0] - 0.06) < 0.003
 
 
 def test_a_hidden_handle_leaves_the_turn_about_the_body_open():
-    frames = {
-        f.part: f for f in decode(votes_for([[0, 0, 1]], visible=(1.0, 0.2, 1.0)), CATEGORY, DecodeConfig())
-    }
+    frames = {f.part: f for f in decode(votes_for([[0, 0, 1]], seen=False), CATEGORY, DecodeConfig())}
     assert not frames['body'].orientation_complete
     assert not frames['opening'].orientation_complete
-    assert frames['handle'].score < 0.25
-    np.testing.assert_allclose(frames['handle'].second_axis, [0, 0, 1], atol=1e-6)
+    assert 'handle' not in frames
 
 
 def test_a_seen_handle_completes_the_body():
     body = decode(votes_for([[0, 0, 1]]), CATEGORY, DecodeConfig())[0]
-    np.testing.assert_allclose(body.T_camera_part()[:3, :3], np.eye(3), atol=1e-6)
+    np.testing.assert_allclose(body.T_camera_part()[:3, :3], np.eye(3), atol=0.02)
+
+
+def test_cells_on_the_handle_outvote_the_rest_of_the_mug():
+    votes = votes_for([[0, 0, 1]])
+    off = votes.on_part[:, 1] == 0
+    votes.keypoint_m[off, 1] += [0.01, 0.02, 0]
+    votes.axis[off, 1] = [0, 1, 0]
+    handle = decode(votes, CATEGORY, DecodeConfig())[1]
+    np.testing.assert_allclose(handle.origin_m, [0.06, 0, 1], atol=0.007)
+    assert angle_deg(handle.axis, AXES[1]) < 10
+
+
+def test_the_surface_corrects_the_votes_for_the_axis():
+    votes = votes_for([[0, 0, 1]], count=300)
+    votes.axis[:, ::2] = [np.sin(0.2), 0, np.cos(0.2)]
+    frames = {f.part: f for f in decode(votes, CATEGORY, DecodeConfig())}
+    assert angle_deg(frames['body'].axis, AXES[0]) < 1
+    np.testing.assert_allclose(frames['body'].axis, frames['opening'].axis)
+    # Both keypoints are on one line along it, and the handle's axis is normal to it.
+    between = frames['opening'].origin_m - frames['body'].origin_m
+    assert angle_deg(between, frames['body'].axis) < 1e-3
+    assert frames['handle'].axis @ frames['body'].axis == pytest.approx(0, abs=1e-9)
+
+
+def test_the_fewer_cells_show_a_part_the_less_sure_it_is():
+    votes = votes_for([[0, 0, 1]])
+    many = decode(votes, CATEGORY, DecodeConfig())[1].score
+    votes.on_part[10:, 1] = 0
+    assert decode(votes, CATEGORY, DecodeConfig())[1].score < 0.5 * many
 
 
 def test_scattered_votes_are_no_object():

@@ -3,6 +3,7 @@ import torch
 from perfect_votes import perfect_output
 
 from dense_descriptor_ros.model import STRIDE
+from dense_descriptor_ros.preprocess import network_input
 from dense_descriptor_ros.votes import cast_votes, cell_pixels
 
 H, W = 64, 96
@@ -12,9 +13,9 @@ AXES = np.array([[0, -1.0, 0], [0.6, 0, 0.8]])
 
 
 def cast(output, depth_m, min_object_score=0.5):
-    return cast_votes(
-        output, torch.from_numpy(depth_m)[None], torch.from_numpy(K).float()[None], min_object_score
-    )
+    depth, intrinsics = torch.from_numpy(depth_m)[None], torch.from_numpy(K).float()[None]
+    channels = network_input(torch.zeros(1, 3, H, W), depth, intrinsics)
+    return cast_votes(output, channels, depth, intrinsics, min_object_score)
 
 
 def test_perfect_output_votes_for_the_truth_from_every_cell():
@@ -45,3 +46,15 @@ def test_a_cell_reads_depth_beside_its_centre():
     centre = (np.arange(W // STRIDE) + 0.5) * STRIDE - 0.5
     assert uv.shape == (2, H // STRIDE, W // STRIDE)
     assert np.abs(uv[0, 0] - centre).max() == 0.5
+
+
+def test_points_and_normals_are_the_surface_s():
+    rays = np.stack([(np.arange(W) - K[0, 2]) / K[0, 0], np.zeros(W)], 1)
+    depth_m = np.broadcast_to(1 / (1 - 0.5 * rays[:, 0]), (H, W)).astype(
+        np.float32
+    )  # the plane z = 1 + x / 2
+    votes = cast(perfect_output(depth_m, K, ORIGINS, AXES), depth_m)
+    np.testing.assert_allclose(votes.point_m[:, 2], 1 + votes.point_m[:, 0] / 2, atol=1e-5)
+    expected = np.array([0.5, 0, -1]) / np.linalg.norm([0.5, 0, -1])
+    inner = np.abs(votes.point_m[:, 0]) < 0.3
+    np.testing.assert_allclose(votes.normal[inner], np.broadcast_to(expected, (inner.sum(), 3)), atol=5e-3)

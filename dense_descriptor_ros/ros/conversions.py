@@ -43,8 +43,10 @@ def rgbd_frame(image: Image, depth: Image, camera_info: CameraInfo) -> RgbdFrame
     rgb = image_to_rgb(image)
     if (depth.height, depth.width) != rgb.shape[:2]:
         raise BadFrameError(
-            Drop.DEPTH_SIZE, f'depth is {depth.width}x{depth.height}, image {image.width}x{image.height}: '
-            'publish depth registered to the image')
+            Drop.DEPTH_SIZE,
+            f'depth is {depth.width}x{depth.height}, image {image.width}x{image.height}: '
+            'publish depth registered to the image',
+        )
     K = camera_matrix(camera_info, image.width, image.height)
     return RgbdFrame(image.header, rgb, depth_to_metres(depth), K)
 
@@ -57,8 +59,10 @@ def image_to_rgb(message: Image) -> np.ndarray:
     """
     channels = COLOUR_CHANNELS.get(message.encoding)
     if channels is None:
-        raise BadFrameError(Drop.IMAGE_ENCODING, f'image has encoding {message.encoding!r}, expected one of '
-                            f'{sorted(COLOUR_CHANNELS)}')
+        raise BadFrameError(
+            Drop.IMAGE_ENCODING,
+            f'image has encoding {message.encoding!r}, expected one of {sorted(COLOUR_CHANNELS)}',
+        )
     if not message.height or not message.width:
         raise BadFrameError(Drop.IMAGE_SIZE, f'image is empty: {message.width}x{message.height}')
     pixels = _pixels(message, np.dtype(np.uint8), channels, Drop.IMAGE_STEP)
@@ -77,8 +81,10 @@ def depth_to_metres(message: Image) -> np.ndarray:
     """
     dtype = DEPTH_DTYPES.get(message.encoding)
     if dtype is None:
-        raise BadFrameError(Drop.DEPTH_ENCODING, f'depth has encoding {message.encoding!r}, expected one of '
-                            f'{sorted(DEPTH_DTYPES)}')
+        raise BadFrameError(
+            Drop.DEPTH_ENCODING,
+            f'depth has encoding {message.encoding!r}, expected one of {sorted(DEPTH_DTYPES)}',
+        )
     if not message.height or not message.width:
         raise BadFrameError(Drop.DEPTH_SIZE, f'depth is empty: {message.width}x{message.height}')
     ordered = dtype.newbyteorder('>' if message.is_bigendian else '<')
@@ -99,13 +105,17 @@ def camera_matrix(message: CameraInfo, width: int, height: int) -> np.ndarray:
     """
     if (message.width, message.height) != (width, height):
         raise BadFrameError(
-            Drop.CAMERA_INFO_SIZE, f'camera_info is for {message.width}x{message.height}, the image is '
-            f'{width}x{height}: publish the calibration of the images as they are sent')
+            Drop.CAMERA_INFO_SIZE,
+            f'camera_info is for {message.width}x{message.height}, the image is '
+            f'{width}x{height}: publish the calibration of the images as they are sent',
+        )
     K = np.array(message.k, float).reshape(3, 3)
     if not np.isfinite(K).all() or min(K[0, 0], K[1, 1]) <= 0:
         raise BadFrameError(
-            Drop.CAMERA_INFO_K, f'camera_info has fx {K[0, 0]:g} and fy {K[1, 1]:g}, expected focal lengths '
-            'above 0: calibrate the camera')
+            Drop.CAMERA_INFO_K,
+            f'camera_info has fx {K[0, 0]:g} and fy {K[1, 1]:g}, expected focal lengths '
+            'above 0: calibrate the camera',
+        )
     return K
 
 
@@ -115,8 +125,15 @@ def array_to_image(pixels: np.ndarray, encoding: str, header: Header) -> Image:
     # The field check of rclpy walks through `bytes` one by one; an array.array passes at once.
     data = array.array('B')
     data.frombytes(pixels.data.cast('B'))
-    return Image(header=header, height=pixels.shape[0], width=pixels.shape[1], encoding=encoding,
-                 is_bigendian=sys.byteorder == 'big', step=pixels.nbytes // pixels.shape[0], data=data)
+    return Image(
+        header=header,
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=encoding,
+        is_bigendian=sys.byteorder == 'big',
+        step=pixels.nbytes // pixels.shape[0],
+        data=data,
+    )
 
 
 def _pixels(message: Image, dtype: np.dtype, channels: int, reason: Drop) -> np.ndarray:
@@ -124,7 +141,13 @@ def _pixels(message: Image, dtype: np.dtype, channels: int, reason: Drop) -> np.
     row_bytes = message.width * channels * dtype.itemsize
     if message.step < row_bytes or len(message.data) != message.step * message.height:
         raise BadFrameError(
-            reason, f'{message.encoding} {message.width}x{message.height} has step {message.step} and '
-            f'{len(message.data)} bytes, expected a step of at least {row_bytes} and step x height bytes')
-    return np.ndarray((message.height, message.width, channels), dtype, memoryview(message.data),
-                      strides=(message.step, channels * dtype.itemsize, dtype.itemsize))
+            reason,
+            f'{message.encoding} {message.width}x{message.height} has step {message.step} and '
+            f'{len(message.data)} bytes, expected a step of at least {row_bytes} and step x height bytes',
+        )
+    return np.ndarray(
+        (message.height, message.width, channels),
+        dtype,
+        memoryview(message.data),
+        strides=(message.step, channels * dtype.itemsize, dtype.itemsize),
+    )

@@ -7,8 +7,9 @@ from dense_descriptor_ros.ros.drops import Drop
 from dense_descriptor_ros.ros.frame_statistics import Snapshot
 
 
-def diagnostic_array(header: Header, node_name: str, state: str, snapshot: Snapshot,
-                     silent: list[str]) -> DiagnosticArray:
+def diagnostic_array(
+    header: Header, node_name: str, state: str, snapshot: Snapshot, silent: list[str]
+) -> DiagnosticArray:
     """One status.
 
     ERROR after a failure since the last message, WARN after a bad frame or while an input is silent.

@@ -82,7 +82,8 @@ class Statistics:
                 output_hz=len(self._published) / WINDOW_S,
                 latency_s=_percentiles([latency for _, latency, _ in self._published]),
                 processing_s=_percentiles([processing for _, _, processing in self._published]),
-                drops=dict(self._drops), new_faults={r: n for r, n in new.items() if r.is_fault},
+                drops=dict(self._drops),
+                new_faults={r: n for r, n in new.items() if r.is_fault},
                 last_error=self._last_error,
             )
 

@@ -37,8 +37,14 @@ class RawFrame:
 class Inputs:
     """The subscriptions of an active node: pairs image and depth, adds the camera_info, submits all three."""
 
-    def __init__(self, node: LifecycleNode, slop_s: Callable[[], float], submit: Callable[[RawFrame], None],
-                 reporter: Reporter, statistics: Statistics) -> None:
+    def __init__(
+        self,
+        node: LifecycleNode,
+        slop_s: Callable[[], float],
+        submit: Callable[[RawFrame], None],
+        reporter: Reporter,
+        statistics: Statistics,
+    ) -> None:
         self._node = node
         self._slop_s = slop_s
         self._submit = submit
@@ -65,27 +71,40 @@ class Inputs:
         One camera_info is enough: its calibration holds until another comes.
         """
         now = time.monotonic()
-        late = [topic for topic, last_s in self._last_s.items() if now - last_s > after_s
-                and not (topic == 'camera_info' and self._camera_info)]
+        late = [
+            topic
+            for topic, last_s in self._last_s.items()
+            if now - last_s > after_s and not (topic == 'camera_info' and self._camera_info)
+        ]
         if late == ['pair']:
             gap = self._synchroniser.last_gap_s
             last = 'more than the buffer holds' if gap is None else f'{gap:.3f} s'
-            return {'pair': 'image and depth arrive, but no two within sync_slop_s: '
-                    f'the stamps last differed by {last}'}
+            return {
+                'pair': 'image and depth arrive, but no two within sync_slop_s: '
+                f'the stamps last differed by {last}'
+            }
         silent = {topic: self._subscriptions[topic] for topic in late if topic != 'pair'}
         return {topic: explain_silence(self._node, subscription) for topic, subscription in silent.items()}
 
     def _subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None]) -> Subscription:
         events = SubscriptionEventCallbacks(incompatible_qos=partial(self._on_incompatible_qos, topic))
         return self._node.create_subscription(
-            message_type, topic, callback, sensor_data_qos(), event_callbacks=events,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+            message_type,
+            topic,
+            callback,
+            sensor_data_qos(),
+            event_callbacks=events,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
 
     def _on_incompatible_qos(self, topic: str, event: QoSRequestedIncompatibleQoSInfo) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         name = self._node.resolve_topic_name(topic)
-        self._reporter.silence(topic, f'nothing on {name} from a publisher whose {policy} does not match: '
-                               f'set qos_overrides.{name}.subscription.{policy.lower()}')
+        self._reporter.silence(
+            topic,
+            f'nothing on {name} from a publisher whose {policy} does not match: '
+            f'set qos_overrides.{name}.subscription.{policy.lower()}',
+        )
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._note('camera_info')

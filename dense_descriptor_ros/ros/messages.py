@@ -21,19 +21,26 @@ TEXT_HEIGHT_M = 0.015
 WHITE = (255, 255, 255)
 
 
-def affordance_frames(header: Header, frames: Iterable[AffordanceFrame], time_s: float
-                      ) -> AffordanceFrameArray:
+def affordance_frames(
+    header: Header, frames: Iterable[AffordanceFrame], time_s: float
+) -> AffordanceFrameArray:
     """Every frame of one image; `time_s` is the wall time of the inference."""
-    return AffordanceFrameArray(header=header, frames=[affordance_frame(frame) for frame in frames],
-                                processing_time=duration(time_s))
+    return AffordanceFrameArray(
+        header=header, frames=[affordance_frame(frame) for frame in frames], processing_time=duration(time_s)
+    )
 
 
 def affordance_frame(frame: AffordanceFrame) -> AffordanceFrameMessage:
     """One frame."""
     return AffordanceFrameMessage(
-        category=frame.category, part=frame.part, instance_id=frame.instance, score=float(frame.score),
-        pose=pose(frame.T_camera_part()), orientation_complete=frame.orientation_complete,
-        axis=Vector3(**dict(zip('xyz', map(float, frame.axis), strict=True))))
+        category=frame.category,
+        part=frame.part,
+        instance_id=frame.instance,
+        score=float(frame.score),
+        pose=pose(frame.T_camera_part()),
+        orientation_complete=frame.orientation_complete,
+        axis=Vector3(**dict(zip('xyz', map(float, frame.axis), strict=True))),
+    )
 
 
 def pose_array(header: Header, frames: Iterable[AffordanceFrame]) -> PoseArray:
@@ -56,22 +63,37 @@ def marker_array(header: Header, frames: Sequence[AffordanceFrame]) -> MarkerArr
 def keypoint_marker(frame: AffordanceFrame) -> Marker:
     """Sphere on the keypoint."""
     diameter = Vector3(x=KEYPOINT_DIAMETER_M, y=KEYPOINT_DIAMETER_M, z=KEYPOINT_DIAMETER_M)
-    return Marker(ns='keypoint', type=Marker.SPHERE, pose=Pose(position=point(frame.origin_m)),
-                  scale=diameter, color=colour(WHITE))
+    return Marker(
+        ns='keypoint',
+        type=Marker.SPHERE,
+        pose=Pose(position=point(frame.origin_m)),
+        scale=diameter,
+        color=colour(WHITE),
+    )
 
 
 def label_marker(frame: AffordanceFrame) -> Marker:
     """Part and score, just above the keypoint in the image."""
     above = frame.origin_m - np.array([0, 0.02, 0])
-    return Marker(ns='label', type=Marker.TEXT_VIEW_FACING, pose=Pose(position=point(above)),
-                  scale=Vector3(z=TEXT_HEIGHT_M), color=colour(WHITE), text=f'{frame.part} {frame.score:.2f}')
+    return Marker(
+        ns='label',
+        type=Marker.TEXT_VIEW_FACING,
+        pose=Pose(position=point(above)),
+        scale=Vector3(z=TEXT_HEIGHT_M),
+        color=colour(WHITE),
+        text=f'{frame.part} {frame.score:.2f}',
+    )
 
 
 def arrow_marker(frame: AffordanceFrame, namespace: str, direction: np.ndarray, column: int) -> Marker:
     """Arrow from the keypoint in a direction, in the colour of the x, y or z axis."""
-    return Marker(ns=namespace, type=Marker.ARROW, color=colour(AXIS_COLOURS[column]),
-                  points=[point(frame.origin_m), point(frame.origin_m + ARROW_LENGTH_M * direction)],
-                  scale=Vector3(x=ARROW_DIAMETER_M, y=2 * ARROW_DIAMETER_M, z=3 * ARROW_DIAMETER_M))
+    return Marker(
+        ns=namespace,
+        type=Marker.ARROW,
+        color=colour(AXIS_COLOURS[column]),
+        points=[point(frame.origin_m), point(frame.origin_m + ARROW_LENGTH_M * direction)],
+        scale=Vector3(x=ARROW_DIAMETER_M, y=2 * ARROW_DIAMETER_M, z=3 * ARROW_DIAMETER_M),
+    )
 
 
 def pose(T: np.ndarray) -> Pose:

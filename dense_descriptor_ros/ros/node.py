@@ -108,8 +108,9 @@ class PerceptionNode(LifecycleNode):
         self._free()
         super().destroy_node()
 
-    def _attempt(self, step: Callable[[], None], undo: Callable[[], None] | None = None
-                 ) -> TransitionCallbackReturn | None:
+    def _attempt(
+        self, step: Callable[[], None], undo: Callable[[], None] | None = None
+    ) -> TransitionCallbackReturn | None:
         """None when the step worked; else FAILURE, after saying why, which rclpy would not."""
         try:
             step()
@@ -131,11 +132,17 @@ class PerceptionNode(LifecycleNode):
     def _activate(self) -> None:
         if self._engine is None or self._outputs is None:
             raise ConfigError('the node is not configured')
-        pipeline = Pipeline(self._engine, self._outputs, self._settings, self.get_clock(), self.statistics,
-                            self._reporter)
+        pipeline = Pipeline(
+            self._engine, self._outputs, self._settings, self.get_clock(), self.statistics, self._reporter
+        )
         self._worker = Worker(pipeline.process, lambda: self._reporter.drop(Drop.SUPERSEDED))
-        self._inputs = Inputs(self, slop_s=lambda: self._settings().sync_slop_s, submit=self._worker.submit,
-                              reporter=self._reporter, statistics=self.statistics)
+        self._inputs = Inputs(
+            self,
+            slop_s=lambda: self._settings().sync_slop_s,
+            submit=self._worker.submit,
+            reporter=self._reporter,
+            statistics=self.statistics,
+        )
 
     def _deactivate(self) -> None:
         if self._inputs is not None:
@@ -166,9 +173,15 @@ class PerceptionNode(LifecycleNode):
         for topic, sentence in silence.items():
             self._reporter.silence(topic, sentence)
         header = Header(stamp=self.get_clock().now().to_msg())
-        self._diagnostics.publish(diagnostic_array(
-            header, self.get_fully_qualified_name(), self.state, self.statistics.snapshot(),
-            list(silence.values())))
+        self._diagnostics.publish(
+            diagnostic_array(
+                header,
+                self.get_fully_qualified_name(),
+                self.state,
+                self.statistics.snapshot(),
+                list(silence.values()),
+            )
+        )
 
 
 def warm_up(engine: PerceptionEngine) -> None:

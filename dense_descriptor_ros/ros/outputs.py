@@ -80,9 +80,15 @@ class Outputs:
     def __init__(self, node: LifecycleNode, outputs: tuple[Output, ...] = OUTPUTS) -> None:
         self._node = node
         self._publishers = [
-            (node.create_lifecycle_publisher(
-                output.message_type, output.topic, QoSProfile(depth=1),
-                qos_overriding_options=QoSOverridingOptions.with_default_policies()), output.build)
+            (
+                node.create_lifecycle_publisher(
+                    output.message_type,
+                    output.topic,
+                    QoSProfile(depth=1),
+                    qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+                ),
+                output.build,
+            )
             for output in outputs
         ]
 

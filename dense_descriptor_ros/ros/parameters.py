@@ -18,8 +18,13 @@ class Applies(Enum):
     AT_START = 'Read when the process starts; cannot change.'
 
 
-def setting(default: Any, description: str, low: float | None = None, high: float | None = None,
-            applies: Applies = Applies.AT_ONCE) -> Any:
+def setting(
+    default: Any,
+    description: str,
+    low: float | None = None,
+    high: float | None = None,
+    applies: Applies = Applies.AT_ONCE,
+) -> Any:
     """A field of a `NodeSettings`; numbers have a range, both ends included."""
     metadata = {'description': description, 'low': low, 'high': high, 'applies': applies}
     return field(default=default, metadata=metadata)
@@ -52,8 +57,9 @@ def declare(node: Node, kind: type[NodeSettings]) -> None:
 def describe(metadata: Any, kind: type) -> ParameterDescriptor:
     """Descriptor with the meaning, the range and when a change applies."""
     low, high, applies = metadata['low'], metadata['high'], metadata['applies']
-    descriptor = ParameterDescriptor(description=f"{metadata['description']} {applies.value}",
-                                     read_only=applies is Applies.AT_START)
+    descriptor = ParameterDescriptor(
+        description=f'{metadata["description"]} {applies.value}', read_only=applies is Applies.AT_START
+    )
     if kind is float:
         descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
     elif kind is int:

@@ -32,8 +32,15 @@ class PerceptionEngine(Protocol):
 class Pipeline:
     """Converts, infers, publishes; a frame that cannot be used is reported and the next one taken."""
 
-    def __init__(self, engine: PerceptionEngine, outputs: Outputs, settings: Callable[[], PerceptionSettings],
-                 clock: Clock, statistics: Statistics, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        engine: PerceptionEngine,
+        outputs: Outputs,
+        settings: Callable[[], PerceptionSettings],
+        clock: Clock,
+        statistics: Statistics,
+        reporter: Reporter,
+    ) -> None:
         self._engine = engine
         self._outputs = outputs
         self._settings = settings
@@ -60,8 +67,11 @@ class Pipeline:
             return
         stamp = Time.from_msg(raw.image.header.stamp, clock_type=self._clock.clock_type)
         if 0 < settings.max_frame_age_s < self._age_s(stamp):
-            raise BadFrameError(Drop.TOO_OLD, f'frame is {self._age_s(stamp):.3f} s old, max_frame_age_s is '
-                                f'{settings.max_frame_age_s}: check the clocks, or allow more')
+            raise BadFrameError(
+                Drop.TOO_OLD,
+                f'frame is {self._age_s(stamp):.3f} s old, max_frame_age_s is '
+                f'{settings.max_frame_age_s}: check the clocks, or allow more',
+            )
         frame = rgbd_frame(raw.image, raw.depth, raw.camera_info)
         found = self._engine.infer(frame.rgb, frame.depth_m, frame.K)
         frames = select(found.frames, settings.score_threshold, settings.max_instances)
@@ -72,8 +82,9 @@ class Pipeline:
         return (self._clock.now() - stamp).nanoseconds * NS
 
 
-def select(frames: Sequence[AffordanceFrame], score_threshold: float, max_instances: int
-           ) -> list[AffordanceFrame]:
+def select(
+    frames: Sequence[AffordanceFrame], score_threshold: float, max_instances: int
+) -> list[AffordanceFrame]:
     """Frames at or above the threshold, of the objects whose best frames score highest, in their order."""
     kept = [frame for frame in frames if frame.score >= score_threshold]
     best: dict[int, float] = {}

@@ -20,8 +20,11 @@ SIGNAL_CHECK_S = 0.2
 NodeType = TypeVar('NodeType', bound=Node)
 
 
-def run(create: Callable[[], NodeType], start: Callable[[NodeType], None] = lambda node: None,
-        args: list[str] | None = None) -> int:
+def run(
+    create: Callable[[], NodeType],
+    start: Callable[[NodeType], None] = lambda node: None,
+    args: list[str] | None = None,
+) -> int:
     """Create a node, start it and spin it until SIGINT or SIGTERM; the exit status.
 
     The context outlives the signal (rclpy's own handlers end it at once), so that the node can finish what it

@@ -18,23 +18,38 @@ class PerceptionSettings(NodeSettings):
     """
 
     model_path: str = setting(
-        '', 'Checkpoint (.safetensors); empty takes the one that is shipped.', applies=Applies.ON_CONFIGURE)
+        '', 'Checkpoint (.safetensors); empty takes the one that is shipped.', applies=Applies.ON_CONFIGURE
+    )
     device: str = setting(
-        'auto', 'Where the network runs: auto, cpu, cuda or cuda:N.', applies=Applies.ON_CONFIGURE)
+        'auto', 'Where the network runs: auto, cpu, cuda or cuda:N.', applies=Applies.ON_CONFIGURE
+    )
     autostart: bool = setting(
-        False, 'Whether the node configures and activates itself; a failure ends the process.',
-        applies=Applies.AT_START)
+        False,
+        'Whether the node configures and activates itself; a failure ends the process.',
+        applies=Applies.AT_START,
+    )
     score_threshold: float = setting(0.5, 'Frames with a lower score are left out.', 0.0, 1.0)
     max_instances: int = setting(16, 'At most so many objects, those with the highest scores.', 1, 1000)
     sync_slop_s: float = setting(
-        0.02, 'Largest difference of stamps between an image and its depth, seconds; less than half the '
-        'period of the camera.', 0.0, 1.0)
+        0.02,
+        'Largest difference of stamps between an image and its depth, seconds; less than half the '
+        'period of the camera.',
+        0.0,
+        1.0,
+    )
     max_frame_age_s: float = setting(
-        0.0, 'Frames older than this when their turn comes are skipped, seconds; 0 never skips. Needs stamps '
-        'of the clock that the node uses.', 0.0, 3600.0)
+        0.0,
+        'Frames older than this when their turn comes are skipped, seconds; 0 never skips. Needs stamps '
+        'of the clock that the node uses.',
+        0.0,
+        3600.0,
+    )
     watchdog_s: float = setting(
-        5.0, 'After so long without an input, say which topic is silent and why, seconds; 0 never does.',
-        0.0, 3600.0)
+        5.0,
+        'After so long without an input, say which topic is silent and why, seconds; 0 never does.',
+        0.0,
+        3600.0,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

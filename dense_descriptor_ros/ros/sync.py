@@ -36,8 +36,9 @@ class Synchroniser(Generic[Message]):
         self.last_gap_s: float | None = None
         """Between the newest message and the nearest of the other stream; None if there was none."""
 
-    def add(self, stream: Stream, stamp_ns: int, message: Message, slop_s: float
-            ) -> tuple[Message, Message] | None:
+    def add(
+        self, stream: Stream, stamp_ns: int, message: Message, slop_s: float
+    ) -> tuple[Message, Message] | None:
         """Take a message; the (image, depth) pair that it completes, if it does."""
         newest_ns = self._newest_ns.get(stream, stamp_ns)
         if stamp_ns < newest_ns:
@@ -69,8 +70,10 @@ class Synchroniser(Generic[Message]):
 
     def _restart(self, stream: Stream, jump_s: float) -> None:
         self._report(
-            Drop.STAMP_BACKWARDS, f'stamps of {stream.name.lower()} went back by {jump_s:.3f} s (a bag that '
-            'loops, or two publishers on one topic): synchronisation starts anew')
+            Drop.STAMP_BACKWARDS,
+            f'stamps of {stream.name.lower()} went back by {jump_s:.3f} s (a bag that '
+            'loops, or two publishers on one topic): synchronisation starts anew',
+        )
         self._newest_ns.clear()
         for each, waiting in self._waiting.items():
             for _ in waiting:

@@ -14,15 +14,21 @@ def explain_silence(node: Node, subscription: Subscription) -> str:
     wanted = type_name(subscription.msg_type)
     for publisher in publishers:
         if publisher.topic_type != wanted:
-            return (f'nothing on {topic}: {publisher.node_name} publishes {publisher.topic_type} there, '
-                    f'expected {wanted}; remap the topic')
+            return (
+                f'nothing on {topic}: {publisher.node_name} publishes {publisher.topic_type} there, '
+                f'expected {wanted}; remap the topic'
+            )
         compatibility, reason = qos_check_compatible(publisher.qos_profile, subscription.qos_profile)
         if compatibility == QoSCompatibility.ERROR:
-            return (f'nothing on {topic}: the QoS of {publisher.node_name} does not match '
-                    f'({reason.strip(" ;")}); set qos_overrides.{topic}.subscription.*')
-    return (f'nothing on {topic}: its {len(publishers)} publisher(s) match but nothing arrives; check the '
-            f'camera, or, if large messages get lost, set qos_overrides.{topic}.subscription.reliability to '
-            'reliable')
+            return (
+                f'nothing on {topic}: the QoS of {publisher.node_name} does not match '
+                f'({reason.strip(" ;")}); set qos_overrides.{topic}.subscription.*'
+            )
+    return (
+        f'nothing on {topic}: its {len(publishers)} publisher(s) match but nothing arrives; check the '
+        f'camera, or, if large messages get lost, set qos_overrides.{topic}.subscription.reliability to '
+        'reliable'
+    )
 
 
 def type_name(message_type: type) -> str:
