@@ -76,7 +76,7 @@ class View:
             if path.is_file():
                 return read_png(path, cv2.IMREAD_COLOR)[..., ::-1].copy()
         raise DatasetError(
-            f'{self.folder}: no rgb/{self.im_id:06d}.png or .jpg; scene_gt.json lists this image'
+            f'{self.folder}: no rgb/{self.im_id:06d}.png or .jpg; scene_camera.json lists this image'
         )
 
     def depth_m(self, folder: str = 'depth') -> np.ndarray:
@@ -112,8 +112,11 @@ class BopDataset:
         return [view for scene in self.scenes.values() for view in scene]
 
 
-def open_bop(root: Path, split: str) -> BopDataset:
+def open_bop(root: Path, split: str, truth: bool = True) -> BopDataset:
     """Read the index of a BOP data set; pixels stay on disk.
+
+    Without `truth` images and cameras alone are read: that is all inference needs, and all that others' test
+    sets may have.
 
     Raises:
         DatasetError: the folder, its models or one of its index files is missing or damaged.
@@ -122,10 +125,13 @@ def open_bop(root: Path, split: str) -> BopDataset:
     if not folder.is_dir():
         splits = sorted(p.name for p in root.glob('*') if p.is_dir() and p.name != 'models')
         raise DatasetError(f'{folder}: no such split; {root} holds {splits or "nothing"}')
-    scenes = {int(p.name): read_scene(p) for p in sorted(folder.iterdir()) if p.is_dir() and p.name.isdigit()}
+    scenes = {
+        int(p.name): read_scene(p, truth) for p in sorted(folder.iterdir()) if p.is_dir() and p.name.isdigit()
+    }
     if not scenes:
         raise DatasetError(f'{folder}: no scene folders such as 000000; expected BOP scenewise format')
-    return BopDataset(root, split, read_models(root / 'models' / 'models_acf.json'), scenes)
+    models = read_models(root / 'models' / 'models_acf.json') if truth else {}
+    return BopDataset(root, split, models, scenes)
 
 
 def read_models(path: Path) -> dict[int, ObjectModel]:
@@ -154,11 +160,11 @@ def read_models(path: Path) -> dict[int, ObjectModel]:
     return models
 
 
-def read_scene(folder: Path) -> tuple[View, ...]:
-    """Views of one scene folder, by image number."""
+def read_scene(folder: Path, truth: bool) -> tuple[View, ...]:
+    """Views of one scene folder, by image number; without `truth` they have no instances."""
     cameras = read_json(folder / 'scene_camera.json')
-    truths = read_json(folder / 'scene_gt.json')
-    infos = read_json(folder / 'scene_gt_info.json')
+    truths = read_json(folder / 'scene_gt.json') if truth else {im: [] for im in cameras}
+    infos = read_json(folder / 'scene_gt_info.json') if truth else truths
     try:
         return tuple(
             read_view(folder, int(im), cameras[im], truths[im], infos[im]) for im in sorted(truths, key=int)

@@ -17,8 +17,8 @@ from dense_descriptor_ros.model import SIZE_MULTIPLE, STRIDE
 from dense_descriptor_ros.preprocess import network_input
 from dense_descriptor_ros.votes import cast_votes
 
-MAX_WIDTH_PX = 640
-"""Wider images are reduced: objects then have the size in pixels that the network was trained on."""
+MAX_SIDE_PX = 640
+"""Larger images are reduced: objects then have the size in pixels that the network was trained on."""
 
 
 class Engine:
@@ -98,8 +98,9 @@ def choose_device(name: str) -> torch.device:
 def has_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is faster than float32 there; it halves the time where the hardware has it."""
     if device.type == 'cuda':
-        return torch.cuda.is_bf16_supported()
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    supported = getattr(torch.ops.mkldnn, '_is_mkldnn_bf16_supported', None)  # absent where oneDNN is
+    return bool(supported and supported())
 
 
 def check_input(rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray) -> None:
@@ -126,10 +127,10 @@ def check_input(rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray) -> None:
 def fit_to_network(
     rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Resize to multiples of 32 and at most `MAX_WIDTH_PX` wide, so that cells tile the image exactly."""
+    """Resize to multiples of 32 and at most `MAX_SIDE_PX`, so that cells tile the image exactly."""
     height, width = depth_m.shape
     depth = np.where(np.isfinite(depth_m) & (depth_m > 0), depth_m, 0).astype(np.float32)
-    scale = min(1.0, MAX_WIDTH_PX / width)
+    scale = min(1.0, MAX_SIDE_PX / max(height, width))
     size = tuple(
         max(SIZE_MULTIPLE, round(side * scale / SIZE_MULTIPLE) * SIZE_MULTIPLE) for side in (width, height)
     )
@@ -137,6 +138,6 @@ def fit_to_network(
         return np.ascontiguousarray(rgb), depth, K
     return (
         cv2.resize(rgb, size, interpolation=cv2.INTER_AREA),
-        cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST),
+        cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST_EXACT),
         scale_intrinsics(K, size[0] / width, size[1] / height),
     )

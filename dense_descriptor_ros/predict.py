@@ -139,7 +139,7 @@ def run(arguments: argparse.Namespace) -> None:
             f'--out {arguments.out} is a folder: name a file, such as {arguments.out}/predictions.json'
         )
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    dataset = open_bop(arguments.bop, arguments.split)
+    dataset = open_bop(arguments.bop, arguments.split, truth=False)
     engine = Engine.load(arguments.checkpoint, device=arguments.device)
     predictions = predict_dataset(engine, dataset, arguments.depth, arguments.descriptors)
     write_json(arguments.out, predictions)

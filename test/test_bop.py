@@ -48,6 +48,19 @@ def test_grey_images_are_read_where_there_is_no_colour(root):
     np.testing.assert_array_equal(open_bop(root, 'test').views[0].rgb(), np.repeat(grey[..., None], 3, 2))
 
 
+def test_images_alone_need_no_truth(root):
+    for path in (*root.glob('test/*/scene_gt*.json'), root / 'models' / 'models_acf.json'):
+        path.unlink()
+    dataset = open_bop(root, 'test', truth=False)
+    assert [(v.scene_id, v.im_id, v.instances) for v in dataset.views] == [
+        (0, 0, ()),
+        (0, 1, ()),
+        (1, 0, ()),
+        (1, 1, ()),
+    ]
+    assert dataset.views[0].rgb().shape == (120, 160, 3)
+
+
 def test_models_without_frames_are_left_out(root):
     path = root / 'models' / 'models_acf.json'
     write_json(path, {**json.loads(path.read_text()), '3': {'category': 'bowl', 'frames': {}}})

@@ -4,7 +4,7 @@ import torch
 
 from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.checkpoint import Checkpoint
-from dense_descriptor_ros.engine import MAX_WIDTH_PX, Engine, choose_device, fit_to_network
+from dense_descriptor_ros.engine import MAX_SIDE_PX, Engine, choose_device, fit_to_network
 from dense_descriptor_ros.errors import ConfigError, InputError
 from dense_descriptor_ros.geometry import back_project
 from dense_descriptor_ros.model import DescriptorNet, ModelConfig
@@ -50,20 +50,33 @@ def test_unknown_depth_may_be_zero_or_not_finite(engine):
     )
 
 
-@pytest.mark.parametrize(('height', 'width'), [(100, 150), (33, 47), (720, 1280)])
+@pytest.mark.parametrize(('height', 'width'), [(100, 150), (33, 47), (720, 1280), (1280, 720)])
 def test_any_size_is_resized_to_whole_cells_with_matching_intrinsics(height, width):
     rgb, depth_m = rgbd(height, width)
-    fitted_rgb, fitted_depth, fitted_K = fit_to_network(rgb, depth_m, K)
+    fitted_rgb, fitted_depth, _ = fit_to_network(rgb, depth_m, K)
     h, w = fitted_depth.shape
     assert fitted_rgb.shape == (h, w, 3)
     assert h % 32 == w % 32 == 0
-    assert w <= MAX_WIDTH_PX
+    assert max(h, w) <= MAX_SIDE_PX
     # The corners of the image see the same rays.
     for corner, fitted in (((-0.5, -0.5), (-0.5, -0.5)), ((width - 0.5, height - 0.5), (w - 0.5, h - 0.5))):
         one = np.array(1.0)
         np.testing.assert_allclose(
             back_project(fitted_K, np.array(fitted), one), back_project(K, np.array(corner), one)
         )
+
+
+def test_resized_depth_stays_with_the_colour():
+    # A ramp: each reduced pixel must have the depth of the original pixel at its centre.
+    height, width = 480, 848
+    ramp = np.arange(width, dtype=np.float32)
+    rgb = np.broadcast_to((ramp / width * 255)[None, :, None], (height, width, 3)).astype(np.uint8)
+    depth_m = np.broadcast_to(1 + ramp, (height, width)).copy()
+    fitted_rgb, fitted_depth, fitted_K = fit_to_network(rgb, depth_m, K)
+    u = np.arange(fitted_depth.shape[1])
+    original_u = (u + 0.5) * width / fitted_depth.shape[1] - 0.5
+    assert np.abs(fitted_depth[0] - 1 - original_u).max() <= 0.51
+    assert fitted_rgb.shape[:2] == fitted_depth.shape
 
 
 RGB, DEPTH = rgbd()

@@ -17,7 +17,7 @@ def main(config: DictConfig) -> None:
     logging.basicConfig(level=logging.INFO)
     try:
         Trainer(read_settings(config)).run()
-    except DenseDescriptorError as error:
+    except (DenseDescriptorError, OSError) as error:
         sys.exit(f'error: {error}')
 
 

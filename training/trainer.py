@@ -57,6 +57,7 @@ class Trainer:
         )
         self.step, self.best = 0, -1.0
         self.provenance = provenance(config)
+        self.identity = config.identity() | {'data_hash': self.provenance['data_hash']}
 
     def run(self) -> None:
         """Train to the last step.
@@ -167,7 +168,7 @@ class Trainer:
             {
                 'step': self.step,
                 'best': self.best,
-                'identity': self.config.identity(),
+                'identity': self.identity,
                 'model': self.model.state_dict(),
                 'average': self.average.state_dict(),
                 'optimiser': self.optimiser.state_dict(),
@@ -177,7 +178,7 @@ class Trainer:
 
     def restore(self) -> None:
         """Take up a stopped run where its last saved state left it."""
-        state = load_state(self.state_file, self.config.identity())
+        state = load_state(self.state_file, self.identity)
         self.step, self.best = state['step'], state['best']
         self.model.load_state_dict(state['model'])
         self.average.load_state_dict(state['average'])

@@ -11,8 +11,15 @@ from dense_descriptor_ros.files import write_atomically
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write the state atomically."""
-    write_atomically(path, lambda temporary: torch.save(state, temporary))
+    """Write the state atomically.
+
+    Raises:
+        CheckpointError: it cannot be written, for example on a full disk; the old file stays.
+    """
+    try:
+        write_atomically(path, lambda temporary: torch.save(state, temporary))
+    except RuntimeError as error:  # so torch reports a failed write
+        raise CheckpointError(f'{path}: cannot be written ({error}); make room, then resume=true') from error
 
 
 def load_state(path: Path, identity: dict[str, Any]) -> dict[str, Any]:

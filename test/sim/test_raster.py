@@ -5,6 +5,7 @@ import numpy as np
 from dense_descriptor_ros.geometry import pixel_grid
 from dense_descriptor_ros.sim.distractor import solid_of_revolution
 from dense_descriptor_ros.sim.mesh import box_mesh
+from dense_descriptor_ros.sim.mug import build_mug, sample_mug
 from dense_descriptor_ros.sim.raster import rasterise
 
 K = np.array([[200.0, 0, 79.5], [0, 210.0, 60.2], [0, 0, 1]])
@@ -44,3 +45,24 @@ def test_what_leaves_the_image_is_cut_off():
     depth = rasterise(positions + np.array([0.6, 0, 1.1]), faces, K, *SIZE)
     assert np.isfinite(depth[:, -1]).all()
     assert not np.isfinite(depth[:, 0]).any()
+
+
+def test_a_mug_has_the_depth_that_open3d_casts():
+    import open3d
+
+    mesh = build_mug(sample_mug(np.random.default_rng(4))).mesh
+    angle = 0.9
+    R = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    vertices = mesh.vertices @ R.T + [0.01, -0.02, 0.5]
+    scene = open3d.t.geometry.RaycastingScene()
+    scene.add_triangles(vertices.astype(np.float32), mesh.faces.astype(np.uint32))
+    u, v = np.meshgrid(np.arange(SIZE[1]), np.arange(SIZE[0]))
+    rays = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones(SIZE)], -1)
+    rays = np.concatenate([np.zeros((*SIZE, 3)), rays], -1).astype(np.float32)
+    cast = scene.cast_rays(rays)['t_hit'].numpy()  # rays have z = 1, so the parameter is the depth
+    depth = rasterise(vertices, mesh.faces, K, *SIZE)
+    hit = np.isfinite(cast)
+    assert hit.sum() > 500
+    assert (hit != np.isfinite(depth)).sum() <= 3  # pixels whose centre lies on an edge to float precision
+    both = hit & np.isfinite(depth)
+    assert np.quantile(np.abs(cast[both] - depth[both]), 0.99) < 1e-4

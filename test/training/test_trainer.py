@@ -72,7 +72,10 @@ def test_a_killed_run_ends_where_the_uninterrupted_one_does(config, monkeypatch)
     monkeypatch.setattr(Trainer, 'train_step', step)
     resumed = replace(broken, resume=True)
     Trainer(resumed).run()
-    whole, parts = (load_state(c.folder / 'state.pt', config.identity()) for c in (config, resumed))
+    whole, parts = (
+        load_state(c.folder / 'state.pt', Trainer(replace(c, resume=True)).identity)
+        for c in (config, resumed)
+    )
     assert whole['step'] == parts['step'] == 4
     for name, value in whole['model'].items():
         torch.testing.assert_close(parts['model'][name], value)
@@ -102,6 +105,14 @@ def test_an_existing_run_is_not_overwritten(config):
     longer = replace(config, resume=True, optimiser=replace(config.optimiser, steps=9))
     with pytest.raises(ConfigError, match=r'optimiser.steps: 4 -> 9'):
         Trainer(longer).run()
+
+
+def test_other_data_are_not_resumed_with(config):
+    Trainer(config).run()
+    shutil.rmtree(config.data / 'test' / '000001')
+    shutil.copytree(config.data / 'test' / '000000', config.data / 'test' / '000002')
+    with pytest.raises(ConfigError, match='data_hash'):
+        Trainer(replace(config, resume=True)).run()
 
 
 def test_fine_tuning_begins_with_the_weights_of_a_checkpoint(config):
