@@ -53,7 +53,7 @@ def test_unknown_depth_may_be_zero_or_not_finite(engine):
 @pytest.mark.parametrize(('height', 'width'), [(100, 150), (33, 47), (720, 1280), (1280, 720)])
 def test_any_size_is_resized_to_whole_cells_with_matching_intrinsics(height, width):
     rgb, depth_m = rgbd(height, width)
-    fitted_rgb, fitted_depth, _ = fit_to_network(rgb, depth_m, K)
+    fitted_rgb, fitted_depth, fitted_K = fit_to_network(rgb, depth_m, K)
     h, w = fitted_depth.shape
     assert fitted_rgb.shape == (h, w, 3)
     assert h % 32 == w % 32 == 0
@@ -72,7 +72,7 @@ def test_resized_depth_stays_with_the_colour():
     ramp = np.arange(width, dtype=np.float32)
     rgb = np.broadcast_to((ramp / width * 255)[None, :, None], (height, width, 3)).astype(np.uint8)
     depth_m = np.broadcast_to(1 + ramp, (height, width)).copy()
-    fitted_rgb, fitted_depth, fitted_K = fit_to_network(rgb, depth_m, K)
+    fitted_rgb, fitted_depth, _ = fit_to_network(rgb, depth_m, K)
     u = np.arange(fitted_depth.shape[1])
     original_u = (u + 0.5) * width / fitted_depth.shape[1] - 0.5
     assert np.abs(fitted_depth[0] - 1 - original_u).max() <= 0.51
