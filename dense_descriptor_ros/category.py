@@ -42,11 +42,17 @@ class Category:
 
     name: str
     parts: tuple[Part, ...]
+    hallmark: str | None = None
+    """Part by which the category is told from others, such as a mug from a cup by its handle."""
 
     def __post_init__(self) -> None:
         names = self.part_names
         if not names or len(set(names)) != len(names):
             raise ConfigError(f'category {self.name!r} has parts {names}: give at least one, each name once')
+        if self.hallmark is not None and self.hallmark not in names:
+            raise ConfigError(
+                f'category {self.name!r} has the hallmark {self.hallmark!r}, which is none of {names}'
+            )
         for part in self.parts:
             if part.second_axis_needs not in names:
                 raise ConfigError(
@@ -74,7 +80,7 @@ class Category:
                 Part(**{**part, 'axis': tuple(part['axis']), 'second_axis': tuple(part['second_axis'])})
                 for part in values['parts']
             )
-            return cls(name=values['name'], parts=parts)
+            return cls(name=values['name'], parts=parts, hallmark=values.get('hallmark'))
         except (KeyError, TypeError) as error:
             raise ConfigError(f'category definition {values!r} does not fit: {error}') from error
 

@@ -17,6 +17,8 @@ from dense_descriptor_ros.votes import Votes
 
 SEEDS = 256
 VOXELS = 1024
+SUREST_CELLS = 3
+"""A part is there if so many cells are sure of it; a sum over cells would grow with every doubtful one."""
 VOTE_FLOOR_M = 0.005
 """No vote is trusted more than this, whatever the network says."""
 OFF_PART_WEIGHT = 0.02
@@ -36,24 +38,18 @@ class DecodeConfig:
     """Two instances' centres are farther apart than this."""
     min_support_cells: float = 6.0
     """An instance has at least this much vote weight."""
-    half_presence_cells: float = 1.5
-    """A part seen by this many cells is as likely there as not."""
+    hidden_hallmark: float = 0.1
+    """What is left of an object's score when the part that tells its category is not seen."""
     score_threshold: float = 0.05
     """Frames below are left out."""
     max_instances: int = 20
     revolution: RevolutionConfig = field(default_factory=RevolutionConfig)
 
     def __post_init__(self) -> None:
-        for name in ('min_object_score', 'score_threshold'):
+        for name in ('min_object_score', 'hidden_hallmark', 'score_threshold'):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f'{name} is {getattr(self, name)}: expected 0 to 1')
-        for name in (
-            'bandwidth_m',
-            'separation_m',
-            'min_support_cells',
-            'half_presence_cells',
-            'max_instances',
-        ):
+        for name in ('bandwidth_m', 'separation_m', 'min_support_cells', 'max_instances'):
             if not getattr(self, name) > 0:
                 raise ConfigError(f'{name} is {getattr(self, name)}: expected more than 0')
 
@@ -123,15 +119,20 @@ def instance_frames(votes: Votes, category: Category, config: DecodeConfig) -> l
     """Frames of all parts of one instance from its own votes; `instance` is not numbered yet."""
     estimates = [estimate_part(votes, part, config) for part in range(len(category.parts))]
     estimates = align_with_revolution(votes, estimates, category, config.revolution)
-    found = float(votes.weight.mean())
     by_name = dict(zip(category.part_names, estimates, strict=True))
     frames = []
     for part, estimate in zip(category.parts, estimates, strict=True):
         needed = by_name[part.second_axis_needs]
         second = normal_part(needed.axis, estimate.axis) if needed.presence > 0.5 else None
-        score = found * estimate.presence * estimate.agreement
+        told = 1.0
+        if category.hallmark and part.name != category.hallmark:
+            hidden = config.hidden_hallmark
+            told = hidden + (1 - hidden) * by_name[category.hallmark].presence
+        score = np.sqrt(votes.weight.mean() * estimate.presence * told * estimate.agreement)
         frames.append(
-            AffordanceFrame(category.name, part.name, 0, score, estimate.origin_m, estimate.axis, second)
+            AffordanceFrame(
+                category.name, part.name, 0, float(score), estimate.origin_m, estimate.axis, second
+            )
         )
     return frames
 
@@ -146,13 +147,8 @@ def estimate_part(votes: Votes, part: int, config: DecodeConfig) -> PartEstimate
     total = near @ votes.axis[:, part]
     length = float(np.linalg.norm(total))
     agreement = float(near.sum() / weight.sum()) ** 0.5 * length / float(near.sum())
-    support = float((votes.weight * votes.on_part[:, part]).sum())
-    return PartEstimate(
-        origin,
-        total / max(length, 1e-9),
-        min(agreement, 1.0),
-        support / (support + config.half_presence_cells),
-    )
+    surest = np.sort(votes.weight * votes.on_part[:, part])[-SUREST_CELLS:]
+    return PartEstimate(origin, total / max(length, 1e-9), min(agreement, 1.0), float(surest.mean()))
 
 
 def weighted_median(points: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -40,6 +40,12 @@ def test_definitions_that_do_not_fit_are_refused(change):
         Category.from_dict({**load_category('mug').to_dict(), **change})
 
 
+def test_a_hallmark_is_one_of_the_parts():
+    assert load_category('mug').hallmark == 'handle'
+    with pytest.raises(ConfigError, match="hallmark 'spout'"):
+        Category.from_dict({**load_category('mug').to_dict(), 'hallmark': 'spout'})
+
+
 def test_a_part_that_needs_an_unknown_one_is_refused():
     values = load_category('mug').to_dict()
     values['parts'][0]['second_axis_needs'] = 'spout'

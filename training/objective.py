@@ -23,9 +23,9 @@ class ObjectiveConfig:
     """Weight of the contrast between two views of one object."""
     across_instances: float = 0.5
     """Weight of the contrast between objects of the category."""
-    object: float = 2.0
+    object: float = 8.0
     part: float = 1.0
-    keypoint: float = 0.3
+    keypoint: float = 0.5
     axis: float = 3.0
     temperature: float = 0.1
     surface_bandwidth: float = 0.12
