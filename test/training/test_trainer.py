@@ -153,7 +153,7 @@ def test_the_shipped_configuration_is_the_code_s_defaults():
     ('override', 'message'),
     [
         ('+nothing=1', 'nothing'),
-        ('+augmentation.grey=2', r'augmentation.grey is 2.0'),
+        ('augmentation.grey=2', r'augmentation.grey is 2.0'),
         ('optimiser.steps=0', r'optimiser.steps is 0'),
         ('optimiser.steps=many', 'steps'),
         ('val_share=1', 'val_share is 1.0'),
