@@ -39,7 +39,7 @@ class DecodeConfig:
     min_support_cells: float = 6.0
     """An instance has at least this much vote weight."""
     hidden_hallmark: float = 0.1
-    """What is left of an object's score when the part that tells its category is not seen."""
+    """Share of the evidence that is left when the part that tells the category is not seen."""
     score_threshold: float = 0.05
     """Frames below are left out."""
     max_instances: int = 20

@@ -13,7 +13,7 @@ from dense_descriptor_ros.decode import DecodeConfig, decode
 from dense_descriptor_ros.errors import ConfigError, InputError
 from dense_descriptor_ros.frames import Prediction
 from dense_descriptor_ros.geometry import scale_intrinsics
-from dense_descriptor_ros.model import SIZE_MULTIPLE, STRIDE
+from dense_descriptor_ros.model import SIZE_MULTIPLE
 from dense_descriptor_ros.preprocess import network_input
 from dense_descriptor_ros.votes import cast_votes
 
@@ -31,7 +31,6 @@ class Engine:
         self.config = config or DecodeConfig()
         self.category: Category = checkpoint.category
         self.descriptor_dim = checkpoint.config.descriptor_dim
-        self.stride = STRIDE
         self._half_precision = has_bfloat16(self.device)
         self._model = checkpoint.model.to(self.device).to(memory_format=torch.channels_last).eval()
 

@@ -24,7 +24,7 @@ from dense_descriptor_ros.sim.sensor import noisy_depth, noisy_rgb
 from dense_descriptor_ros.sim.settings import SPLITS, SceneSettings
 from dense_descriptor_ros.sim.world import SceneView
 
-MM = 1000.0
+MM_PER_M = 1000.0
 DEPTH_UNIT_MM = 0.1
 SCENE_MODELS = 'scene_models.json'
 
@@ -80,7 +80,7 @@ def write_pixels(
 
 def depth_units(depth_m: np.ndarray) -> np.ndarray:
     """(H, W) uint16 in DEPTH_UNIT_MM, 0 where unknown or too far."""
-    units = np.round(depth_m * (MM / DEPTH_UNIT_MM))
+    units = np.round(depth_m * (MM_PER_M / DEPTH_UNIT_MM))
     return np.where(units < 65536, units, 0).astype(np.uint16)
 
 
@@ -90,7 +90,7 @@ def camera_entry(view: SceneView) -> dict[str, Any]:
         'cam_K': view.K.ravel().tolist(),
         'depth_scale': DEPTH_UNIT_MM,
         'cam_R_w2c': view.T_camera_world[:3, :3].ravel().tolist(),
-        'cam_t_w2c': (view.T_camera_world[:3, 3] * MM).tolist(),
+        'cam_t_w2c': (view.T_camera_world[:3, 3] * MM_PER_M).tolist(),
     }
 
 
@@ -98,7 +98,7 @@ def pose_entry(T_camera_object: np.ndarray, obj_id: int) -> dict[str, Any]:
     """Entry of `scene_gt.json`."""
     return {
         'cam_R_m2c': T_camera_object[:3, :3].ravel().tolist(),
-        'cam_t_m2c': (T_camera_object[:3, 3] * MM).tolist(),
+        'cam_t_m2c': (T_camera_object[:3, 3] * MM_PER_M).tolist(),
         'obj_id': obj_id,
     }
 
@@ -152,9 +152,9 @@ def diameter_m(mug: Mug) -> float:
 
 def model_info(mug: Mug) -> dict[str, float]:
     """Entry of `models_info.json`."""
-    low, size = mug.mesh.vertices.min(0) * MM, np.ptp(mug.mesh.vertices, axis=0) * MM
+    low, size = mug.mesh.vertices.min(0) * MM_PER_M, np.ptp(mug.mesh.vertices, axis=0) * MM_PER_M
     return {
-        'diameter': diameter_m(mug) * MM,
+        'diameter': diameter_m(mug) * MM_PER_M,
         **{f'min_{axis}': float(value) for axis, value in zip('xyz', low, strict=True)},
         **{f'size_{axis}': float(value) for axis, value in zip('xyz', size, strict=True)},
     }
@@ -165,12 +165,12 @@ def model_acf(mug: Mug) -> dict[str, Any]:
     body = mug.shape.body
     return {
         'category': 'mug',
-        'height_mm': body.height_m * MM,
-        'rim_radius_mm': body.rim_radius_m * MM,
-        'handle_x_min_mm': mug.handle_x_min_m * MM,
-        'diameter_mm': diameter_m(mug) * MM,
+        'height_mm': body.height_m * MM_PER_M,
+        'rim_radius_mm': body.rim_radius_m * MM_PER_M,
+        'handle_x_min_mm': mug.handle_x_min_m * MM_PER_M,
+        'diameter_mm': diameter_m(mug) * MM_PER_M,
         'frames': {
-            part: {'origin_mm': (frame.origin_m * MM).tolist(), 'axis': frame.axis.tolist()}
+            part: {'origin_mm': (frame.origin_m * MM_PER_M).tolist(), 'axis': frame.axis.tolist()}
             for part, frame in mug.frames.items()
         },
     }

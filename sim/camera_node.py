@@ -71,10 +71,10 @@ class SimulatedCamera(Node):
         self._K = intrinsics(self._settings.height, self._settings.width)
         self._view = 0
         self._scene = self._load_scene()
-        sensor_data = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-        self._image = self.create_publisher(Image, 'image', sensor_data)
-        self._depth = self.create_publisher(Image, 'depth', sensor_data)
-        self._camera_info = self.create_publisher(CameraInfo, 'camera_info', sensor_data)
+        reliable = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+        self._image = self.create_publisher(Image, 'image', reliable)
+        self._depth = self.create_publisher(Image, 'depth', reliable)
+        self._camera_info = self.create_publisher(CameraInfo, 'camera_info', reliable)
         self._true_frames = self.create_publisher(AffordanceFrameArray, '~/true_frames', 10)
         self.create_timer(1 / self._settings.rate_hz, self._publish_view)
 

@@ -43,6 +43,8 @@ def endless_batches(
         sampler=EndlessSampler(len(pairs), seed, first_step * batch),
         num_workers=workers,
         worker_init_fn=one_thread,
+        # A forked child can wait for ever on a lock that a thread of OpenCV or torch held.
+        multiprocessing_context='forkserver' if workers else None,
         prefetch_factor=4 if workers else None,
     )
     try:

@@ -93,6 +93,7 @@ def test_images_and_truth_share_a_header(context: rclpy.Context) -> None:
         if len(common) >= 2:  # the second is another scene
             break
         executor.spin_once(timeout_sec=0.05)
+    assert any(received['camera/true_frames'][stamp].frames for stamp in common)
     for stamp in common:
         frame = rgbd_frame(*(received[topic][stamp] for topic in ('image', 'depth', 'camera_info')))
         assert frame.header.frame_id == 'camera_color_optical_frame'

@@ -3,15 +3,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_bop import DEPTH_MM, write_tiny_bop
+from tiny_bop import CY, DEPTH_MM, HALF_HEIGHT_PX, centre_px, write_tiny_bop
 
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.model import STRIDE
 from dense_descriptor_ros.training.augmentation import AugmentationConfig
+from dense_descriptor_ros.training.labels import view_labels
 from dense_descriptor_ros.training.pairs import MAX_INSTANCES, PairConfig, ViewPairs
 from dense_descriptor_ros.training.sampling import EndlessSampler, endless_batches
+from dense_descriptor_ros.training.virtual_camera import virtual_camera
 
 SIZE = PairConfig(width=96, height=64, points=64)
 
@@ -60,15 +62,18 @@ def test_keypoints_lie_on_the_object_that_the_map_shows(pairs, position):
             assert np.hypot(j - u, i - v).min() < 1.5
 
 
-def test_a_part_counts_as_seen_from_25_original_pixels_on(dataset):
-    # The handle of mug 1 (scene 0) begins 9 px right of the centre and spans 6 x 25 px; a crop that shows a
-    # quarter of the width leaves it out.
-    seen = AugmentationConfig(zoom_min=1.0, zoom_max=1.0, roll_deg=0, mirror=0)
-    item = ViewPairs(dataset, load_category('mug'), SIZE, seen, 0)[0]
+@pytest.mark.parametrize(('rows', 'seen'), [(25, True), (24, False)])
+def test_a_handle_counts_as_seen_from_25_pixels_on(dataset, rows, seen):
+    # Beyond 72 mm mug 1 shows one column of 25 pixels; the crop's upper edge cuts what is over `rows`.
+    model = replace(dataset.models[1], handle_x_min_m=0.072)
+    narrow = replace(dataset, models={**dataset.models, 1: model})
+    view = dataset.scenes[0][0]
+    top_v = CY - HALF_HEIGHT_PX + (25 - rows)
+    camera = virtual_camera(view.K, np.array([centre_px(0), top_v + 31.5]), 96, 64, 1.0, 0.0, False)
+    labels = view_labels(narrow, view, view.depth_m(), camera, load_category('mug'))
     handle = load_category('mug').part_names.index('handle')
-    pixels = (item['instance_map'][0] == 1).sum() * STRIDE**2
-    assert pixels > 25
-    assert bool(item['visible'][0, 0, handle])
+    assert labels.on_part[handle].sum() == rows
+    assert labels.visible[0].tolist() == [True, seen, True]
 
 
 def test_crops_anywhere_may_show_nothing(dataset):
