@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -30,8 +31,7 @@ def run(
     The context outlives the signal (rclpy's own handlers end it at once), so that the node can finish what it
     is doing. An error that is the user's to solve is printed as one line.
     """
-    for number in SIGNALS:
-        signal.signal(number, interrupt)
+    stop = stop_on_signal()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node = None
     try:
@@ -39,9 +39,8 @@ def run(
         start(node)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        while True:
+        while not stop.is_set():
             executor.spin_once(timeout_sec=SIGNAL_CHECK_S)
-    except KeyboardInterrupt:
         return 0
     except (DenseDescriptorError, ParameterException) as error:
         print(f'error: {error}', file=sys.stderr)
@@ -52,8 +51,20 @@ def run(
         rclpy.shutdown()
 
 
-def interrupt(*_: object) -> None:
-    """Signal handler. Terminal and `ros2 launch` both send SIGINT; the second must not stop the clean-up."""
+def stop_on_signal() -> threading.Event:
+    """An event that the first signal sets; those that follow are ignored to the end of the process.
+
+    It raises nothing: an exception out of nowhere could leave rclpy's objects half made, and would be lost in
+    a destructor. So what runs when the signal comes is finished first, the loading of a network too.
+    """
+    stop = threading.Event()
+
+    def handle(*_: object) -> None:
+        # Terminal and `ros2 launch` both send SIGINT. Python gives its own handlers up before it ends.
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        stop.set()
+
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+        signal.signal(number, handle)
+    return stop

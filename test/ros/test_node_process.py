@@ -44,3 +44,22 @@ def test_a_second_sigint_does_not_kill_the_clean_up() -> None:
         while process.poll() is None:
             process.send_signal(signal.SIGINT)
         assert process.returncode == 0
+
+
+def test_a_signal_while_the_node_starts_ends_it_cleanly() -> None:
+    # An exception from the signal's handler left a half made executor, whose destructor then failed.
+    program = """
+import os, signal, sys
+from rclpy.node import Node
+from dense_descriptor_ros.ros import run
+
+class Executor(run.SingleThreadedExecutor):
+    def __init__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        super().__init__()
+
+run.SingleThreadedExecutor = Executor
+sys.exit(run.run(lambda: Node('interrupted'), args=[]))
+"""
+    result = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (0, '', '')
