@@ -1,12 +1,19 @@
 """Objects that are no mugs. None has the handle of one, so that a detector has something to reject."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dense_descriptor_ros.sim.mesh import Mesh, box_mesh, length_along, merge, revolve, sweep
-from dense_descriptor_ros.sim.mug import sample_body
-from dense_descriptor_ros.sim.vessel import VesselShape, build_vessel
+from dense_descriptor_ros.sim.mug import attached_handle, handle_mesh, sample_body, sample_handle
+from dense_descriptor_ros.sim.vessel import (
+    HANDLE_BOX,
+    OUTSIDE,
+    VesselShape,
+    band,
+    build_vessel,
+    outside_section,
+)
 
 
 @dataclass(frozen=True)
@@ -105,15 +112,20 @@ def ball(rng: np.random.Generator) -> Solid:
     return centred('ball', solid_of_revolution(section.tolist()))
 
 
-def tube(points: np.ndarray, radius: float, flat: float = 1.0) -> Mesh:
-    """Bar along points (n, 3) in the x-z plane, `flat` times as wide as it is thick."""
+UvBox = tuple[float, float, float, float]
+
+
+def tube(
+    points: np.ndarray, radius: float | np.ndarray, flat: float = 1.0, uv_box: UvBox = (0, 0.02, 1, 0.98)
+) -> Mesh:
+    """Bar along points (n, 3) in the x-z plane, of one radius or of (n,), `flat` times as wide as thick."""
     tangent = np.gradient(points, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     normal = np.stack([-tangent[:, 2], np.zeros(len(points)), tangent[:, 0]], 1)
     angle = -np.arange(12) * (2 * np.pi / 12)
     across = np.array([0, flat, 0])
     ring = np.cos(angle)[:, None] * normal[:, None] + np.sin(angle)[:, None] * across
-    return sweep(points[:, None] + radius * ring, (0, 0.02, 1, 0.98))
+    return sweep(points[:, None] + np.reshape(radius, (-1, 1, 1)) * ring, uv_box)
 
 
 def pan(rng: np.random.Generator) -> Solid:
@@ -128,28 +140,51 @@ def pan(rng: np.random.Generator) -> Solid:
     return centred('pan', build_vessel(shape), tube(points, rng.uniform(0.005, 0.009), rng.uniform(1.0, 1.8)))
 
 
+def lidded_section(shape: VesselShape, rise_m: float) -> np.ndarray:
+    """(n, 2) radius and height of a body closed by a domed lid of this rise, with a knob."""
+    walls = outside_section(shape)
+    radius, top = walls[-1]
+    t = np.linspace(0, np.pi / 2, 9)[1:-1]
+    dome = np.stack([0.94 * radius * np.cos(t), top + rise_m * np.sin(t)], 1)
+    knob = np.array([[0.007, 0.0], [0.011, 0.006], [0.010, 0.012], [0.005, 0.015], [0.0, 0.0155]])
+    return np.concatenate([walls, dome, knob + np.array([0, top + rise_m])])
+
+
+def spout(rng: np.random.Generator, shape: VesselShape) -> Mesh:
+    """Tapering tube that leaves the wall on the side away from the handle and rises to about the rim."""
+    low, high = rng.uniform(0.2, 0.5) * shape.height_m, rng.uniform(0.7, 1.15) * shape.height_m
+    s = np.linspace(0, 1, 9)
+    wall = float(shape.outer_radius(np.array(low)))
+    x = -(0.8 * wall + (0.2 * wall + rng.uniform(0.02, 0.06)) * s)
+    points = np.stack([x, 0 * s, low + (high - low) * s ** rng.uniform(0.8, 2.0)], 1)
+    return tube(points[::-1], np.linspace(0.5, 1, len(s)) * rng.uniform(0.009, 0.016), uv_box=HANDLE_BOX)
+
+
+def bail(rng: np.random.Generator, shape: VesselShape) -> Mesh:
+    """Handle over the top, as a kettle has."""
+    t = np.linspace(0.05, np.pi - 0.05, 20)
+    foot = 0.85 * float(shape.outer_radius(np.array(0.9 * shape.height_m)))
+    rise = rng.uniform(0.7, 1.4) * shape.radius_m
+    points = np.stack([-foot * np.cos(t), 0 * t, 0.9 * shape.height_m + rise * np.sin(t)], 1)
+    return tube(points, rng.uniform(0.004, 0.007), 1.4, uv_box=HANDLE_BOX)
+
+
 def teapot(rng: np.random.Generator) -> Solid:
-    """Closed body with a spout, a lid and a handle over the top or at the side."""
-    radius = rng.uniform(0.05, 0.075)
-    a = np.linspace(-1.15, 1.35, 14)
-    squash = rng.uniform(0.75, 1.1)
-    belly = np.stack([radius * np.cos(a), radius * squash * np.sin(a)], 1)
-    top = belly[-1, 1]
-    knob = [[0.010, top + 0.004], [0.012, top + 0.012], [0.006, top + 0.018], [0, top + 0.019]]
-    body = solid_of_revolution([[0, belly[0, 1]], *belly.tolist(), *knob])
-    s = np.linspace(0, 1, 7)
-    spout = np.stack([-radius * (0.8 + 0.75 * s), 0 * s, radius * (-0.2 + 0.8 * s ** 1.5)], 1)[::-1]
-    b = np.linspace(0.15, np.pi - 0.15, 20)
-    if rng.random() < 0.5:
-        grip = np.stack([-0.9 * radius * np.cos(b), 0 * b, radius * squash * (0.35 + 1.35 * np.sin(b))], 1)
+    """What is most like a mug: the same body and often the same handle, but with a lid and a spout."""
+    shape = replace(sample_body(rng), squareness=2.0, foot_m=0.0, lip_m=0.0)
+    section = lidded_section(shape, rng.uniform(0.05, 0.5) * shape.radius_m)
+    body = revolve(section, band(section, *OUTSIDE), segments=40)
+    if rng.random() < 0.35:
+        grip = bail(rng, shape)
     else:
-        grip = np.stack([radius * (0.6 + 0.95 * np.sin(b)), 0 * b, radius * squash * 0.75 * np.cos(b)], 1)
-    return centred('teapot', body, tube(spout, 0.011), tube(grip, rng.uniform(0.004, 0.007), 1.4))
+        grip = handle_mesh(attached_handle(shape, sample_handle(rng, shape.height_m))[1])
+    size = rng.uniform(0.9, 1.5)
+    return centred('teapot', *(part.scaled(size) for part in (body, spout(rng, shape), grip)))
 
 
 KINDS = {
-    cup: 0.2, tumbler: 0.1, bowl: 0.1, plate: 0.06, bottle: 0.12, can: 0.11, box: 0.13, ball: 0.05, pan: 0.07,
-    teapot: 0.06,
+    cup: 0.18, tumbler: 0.09, bowl: 0.09, plate: 0.06, bottle: 0.11, can: 0.1, box: 0.12, ball: 0.05,
+    pan: 0.08, teapot: 0.12,
 }
 
 

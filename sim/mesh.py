@@ -47,6 +47,10 @@ class Mesh:
         """The mesh shifted by (3,) metres."""
         return Mesh(self.vertices + offset_m, self.faces, self.uv)
 
+    def scaled(self, factor: float) -> 'Mesh':
+        """The mesh made larger about the origin."""
+        return Mesh(self.vertices * factor, self.faces, self.uv)
+
 
 def sum_by(index: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
     """(count, 3) sums of the rows (n, 3) that share an index."""

@@ -18,7 +18,7 @@ import numpy as np
 from dense_descriptor_ros.bop import PartFrame
 from dense_descriptor_ros.sim.handle import KINDS, HandleShape, bar_centre, centreline, tube_rings
 from dense_descriptor_ros.sim.mesh import Mesh, merge, sweep
-from dense_descriptor_ros.sim.vessel import BAND_MARGIN, HANDLE, PROFILES, VesselShape, build_vessel
+from dense_descriptor_ros.sim.vessel import HANDLE_BOX, PROFILES, VesselShape, build_vessel
 
 HEIGHT_M = (0.060, 0.140)
 DIAMETER_M = (0.060, 0.110)
@@ -106,13 +106,11 @@ def wall_x(body: VesselShape, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     return np.maximum(radius ** n - np.abs(y) ** n, 0) ** (1 / n)
 
 
-def build_mug(shape: MugShape, segments: int = 40) -> Mug:
-    """Mesh and frames of a mug.
+def attached_handle(body: VesselShape, handle: HandleShape) -> tuple[np.ndarray, np.ndarray]:
+    """The handle on a body that stands on z = 0: its centreline (n, 2), x and z, and its outlines (n, k, 3).
 
-    Body and handle are two closed surfaces: the handle ends in the middle of the wall, so that it overlaps
-    the body and never shows inside.
+    It ends in the middle of the wall, so that it overlaps the body and never shows inside.
     """
-    body, handle = shape.body, shape.handle
     line = centreline(handle)
     ends = body.base_radius(np.array([handle.top_m, handle.bottom_m]))
     attach = np.interp(line[:, 1], [handle.bottom_m, handle.top_m], ends[::-1]) - body.wall_m / 2
@@ -121,6 +119,18 @@ def build_mug(shape: MugShape, segments: int = 40) -> Mug:
     inner = wall_x(body, rings[..., 1], rings[..., 2])
     rings[..., 0] = np.maximum(rings[..., 0], inner)
     rings[[0, -1], :, 0] = inner[[0, -1]]
+    return curve, rings
+
+
+def handle_mesh(rings: np.ndarray) -> Mesh:
+    """Closed surface of a handle with its part of the texture."""
+    return sweep(rings, HANDLE_BOX)
+
+
+def build_mug(shape: MugShape, segments: int = 40) -> Mug:
+    """Mesh and frames of a mug. Body and handle are two closed surfaces."""
+    body, handle = shape.body, shape.handle
+    curve, rings = attached_handle(body, handle)
     half = np.array([0, 0, body.height_m / 2])
     rings = rings - half
     x, z = bar_centre(curve, handle.thickness_m)
@@ -130,6 +140,5 @@ def build_mug(shape: MugShape, segments: int = 40) -> Mug:
         'handle': PartFrame(np.array([x, 0.0, z]) - half, np.array([1.0, 0.0, 0.0])),
         'opening': PartFrame(half, up),
     }
-    grip = sweep(rings, (0, HANDLE[0] + BAND_MARGIN, 1, HANDLE[1] - BAND_MARGIN))
-    mesh = merge(build_vessel(body, segments).moved(-half), grip)
+    mesh = merge(build_vessel(body, segments).moved(-half), handle_mesh(rings))
     return Mug(shape, mesh, rings, frames, body.largest_radius_m + 0.002)

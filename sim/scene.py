@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import cv2
 import numpy as np
 
 from dense_descriptor_ros.geometry import transform
@@ -11,7 +12,7 @@ from dense_descriptor_ros.sim.mesh import Mesh
 from dense_descriptor_ros.sim.mug import Mug, build_mug, sample_mug
 from dense_descriptor_ros.sim.texture import object_texture, surface_texture, vessel_texture
 
-VESSELS = ('cup', 'tumbler', 'bowl', 'plate', 'pan')
+VESSELS = ('cup', 'tumbler', 'bowl', 'plate', 'pan', 'teapot')
 
 
 @dataclass(frozen=True)
@@ -121,26 +122,27 @@ def sample_object(rng: np.random.Generator, is_mug: bool) -> SceneObject:
     return SceneObject(kind, mesh, pieces, texture, float(shine), T, mug)
 
 
-Circle = tuple[float, float, float]
+def place(
+    rng: np.random.Generator, item: SceneObject, taken: list[np.ndarray], spread_m: float
+) -> np.ndarray:
+    """(4, 4) start pose whose footprint overlaps none of those `taken`, to which it adds its own.
 
-
-def place(rng: np.random.Generator, item: SceneObject, taken: list[Circle], spread_m: float) -> np.ndarray:
-    """(4, 4) start pose clear of the circles (x, y, radius) `taken`, to which it adds its own.
-
-    Where no place is free the object starts above the others.
+    Where no place is free the object starts above the others. Footprints are convex polygons (n, 2) in
+    millimetres: in metres OpenCV's tolerances hide overlaps of several centimetres.
     """
     R = item.T_world_object[:3, :3]
     points = item.mesh.vertices @ R.T
-    radius = float(np.linalg.norm(points[:, :2], axis=1).max())
+    footprint = cv2.convexHull(1000 * points[:, :2].astype(np.float32))[:, 0]
     lift = 0.004
     for attempt in range(40):
-        x, y = rng.normal(0, spread_m * (1 + attempt / 20), 2)
-        if all((x - a) ** 2 + (y - b) ** 2 > (0.92 * (radius + r)) ** 2 for a, b, r in taken):
+        middle = rng.normal(0, spread_m * (1 + attempt / 20), 2)
+        moved = footprint + 1000 * middle.astype(np.float32)
+        if all(cv2.intersectConvexConvex(moved, other)[0] == 0 for other in taken):
             break
     else:
         lift = 0.18 + 0.05 * len(taken)
-    taken.append((x, y, radius))
-    return transform(R, np.array([x, y, lift - points[:, 2].min()]))
+    taken.append(moved)
+    return transform(R, np.array([*middle, lift - points[:, 2].min()]))
 
 
 def sample_room(rng: np.random.Generator) -> Room:
@@ -165,8 +167,8 @@ def sample_light(rng: np.random.Generator) -> Light:
 def sample_scene(rng: np.random.Generator, mugs: tuple[int, int], distractors: tuple[int, int]) -> Scene:
     """Objects in their start poses, not yet dropped; the ranges of counts include both ends."""
     counts = [int(rng.integers(least, most + 1)) for least, most in (mugs, distractors)]
-    taken: list[Circle] = []
-    spread = rng.uniform(0.05, 0.16)
+    taken: list[np.ndarray] = []
+    spread = rng.uniform(0.03, 0.16)
     objects = []
     for is_mug in rng.permutation(np.repeat([True, False], counts)):
         item = sample_object(rng, bool(is_mug))

@@ -13,6 +13,8 @@ INSIDE = (0.22, 0.42)
 HANDLE = (0.0, 0.22)
 """Bands of the texture coordinate v that the surfaces take."""
 BAND_MARGIN = 0.01
+HANDLE_BOX = (0.0, HANDLE[0] + BAND_MARGIN, 1.0, HANDLE[1] - BAND_MARGIN)
+"""(u0, v0, u1, v1) of the handle's texture."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """Scenes, physics and cameras without rendering."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
+from scipy.spatial import ConvexHull
 
 from dense_descriptor_ros.geometry import apply, project
 from dense_descriptor_ros.sim.camera import look_at, sample_intrinsics
@@ -22,6 +25,27 @@ def settled(dropped):
 def test_the_counts_are_in_the_ranges(dropped):
     assert 2 <= len(dropped.mugs) <= 3
     assert 3 <= len(dropped.objects) - len(dropped.mugs) <= 5
+
+
+def test_objects_start_apart_though_close_together():
+    gaps_m = []
+    for seed in range(20):
+        hulls = []
+        for item in sample_scene(np.random.default_rng(seed), (1, 4), (2, 8)).objects:
+            points = apply(item.T_world_object, item.mesh.vertices)
+            if points[:, 2].min() < 0.005:  # else it found no place and starts above the others
+                hulls.append(points[ConvexHull(points[:, :2]).vertices, :2])
+        gaps_m += [gap_m(first, second) for first, second in combinations(hulls, 2)]
+    assert min(gaps_m) > -1e-4
+    assert sum(gap < 0.02 for gap in gaps_m) > 50
+
+
+def gap_m(first, second):
+    """Widest gap between two convex polygons along the normal of any side; negative where they overlap."""
+    sides = np.concatenate([np.roll(polygon, -1, 0) - polygon for polygon in (first, second)])
+    normals = np.stack([sides[:, 1], -sides[:, 0]]) / np.linalg.norm(sides, axis=1)
+    a, b = first @ normals, second @ normals
+    return np.maximum(b.min(0) - a.max(0), a.min(0) - b.max(0)).max()
 
 
 def test_objects_come_to_rest_on_the_table(settled):
