@@ -10,6 +10,7 @@ import errno
 import multiprocessing
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -111,10 +112,23 @@ def run_all(out: Path, scene_ids: list[int], workers: int, settings: SceneSettin
 def prepare(renderer: str) -> None:
     """Start this process's renderer, on one core."""
     global _renderer
+    end_with_parent()
     os.environ['LP_NUM_THREADS'] = '1'  # threads of Mesa's software OpenGL
     cv2.setNumThreads(1)
     _renderer = SceneRenderer(renderer)
     Finalize(None, _renderer.close, exitpriority=0)
+
+
+def end_with_parent() -> None:
+    """Let this process, if it is a worker, not outlive a parent that is killed: it would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def watch() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def run_scene(out: Path, scene_id: int, settings: SceneSettings) -> int:

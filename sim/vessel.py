@@ -80,7 +80,8 @@ class VesselShape:
 def rounding(z: np.ndarray, radius_m: float) -> np.ndarray:
     """How far a quarter circle between z = 0 and z = `radius_m` steps back from the wall at heights z."""
     below = np.clip(radius_m - z, 0, radius_m)
-    return radius_m - np.sqrt(radius_m**2 - below**2)
+    # As a product: the difference of the squares may round to below 0, and PyBullet crashes on NaN.
+    return radius_m - np.sqrt((radius_m - below) * (radius_m + below))
 
 
 def quarter(radius_m: float) -> np.ndarray:

@@ -8,7 +8,7 @@ import trimesh
 
 from dense_descriptor_ros.sim.handle import KINDS, HandleShape
 from dense_descriptor_ros.sim.mug import DIAMETER_M, HEIGHT_M, MugShape, build_mug, sample_mug
-from dense_descriptor_ros.sim.vessel import PROFILES, VesselShape
+from dense_descriptor_ros.sim.vessel import PROFILES, VesselShape, rounding
 
 BODY = VesselShape(
     profile='cylinder', height_m=0.1, radius_m=0.04, amount=0.0, wall_m=0.004, bottom_m=0.006, corner_m=0.003,
@@ -92,3 +92,10 @@ def test_no_handle_surface_lies_beyond_the_body_limit_on_a_bare_body():
     mug = build_mug(MugShape(BODY, replace(HANDLE, reach_m=0.02)))
     body_vertices = len(mug.mesh.vertices) - (mug.handle_rings.shape[0] * (mug.handle_rings.shape[1] + 1) + 2)
     assert mug.mesh.vertices[:body_vertices, 0].max() < mug.handle_x_min_m
+
+
+def test_the_rounded_edge_is_a_number_for_every_radius():
+    # Rounding gave NaN for one radius in some hundred, and PyBullet crashed on the mesh.
+    for radius in np.random.default_rng(0).uniform(0.001, 0.016, 5000):
+        back = rounding(np.array([-1e-4, 0, radius / 2, radius, 1]), radius)
+        np.testing.assert_allclose(back, radius * np.array([1, 1, 1 - np.sqrt(0.75), 0, 0]), atol=1e-12)
