@@ -18,7 +18,7 @@ from dense_descriptor_ros.training.pairs import PairConfig
 class OptimiserConfig:
     """AdamW with warm-up and cosine decay; the saved weights are an exponential moving average."""
 
-    steps: int = 5000
+    steps: int = 8000
     pairs: int = 6
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.02
