@@ -28,8 +28,14 @@ class Part:
     """Part that must be seen for the second axis to be known: its axis gives the direction."""
     revolution: str = 'free'
     """Relation to the object's axis of revolution, one of `RELATIONS`."""
+    at_end: bool = False
+    """Whether the keypoint lies where the axis of revolution leaves the object: no surface is beyond it."""
 
     def __post_init__(self) -> None:
+        if self.at_end and self.revolution != 'on_axis':
+            raise ConfigError(
+                f'part {self.name!r} is at_end with revolution {self.revolution!r}: expected on_axis'
+            )
         if self.revolution not in RELATIONS:
             raise ConfigError(
                 f'part {self.name!r} has revolution {self.revolution!r}: expected one of {RELATIONS}'

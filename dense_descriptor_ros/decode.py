@@ -11,7 +11,7 @@ import numpy as np
 from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.frames import AffordanceFrame
-from dense_descriptor_ros.parts import PartEstimate, align_with_revolution, normal_part
+from dense_descriptor_ros.parts import PartEstimate, align_with_revolution, normal_part, weighted_quantile
 from dense_descriptor_ros.revolution import RevolutionConfig
 from dense_descriptor_ros.votes import Votes
 
@@ -140,7 +140,7 @@ def instance_frames(votes: Votes, category: Category, config: DecodeConfig) -> l
 def estimate_part(votes: Votes, part: int, config: DecodeConfig) -> PartEstimate:
     """Robust means of the votes for one part."""
     points, weight = votes.keypoint_m[:, part], certainty(votes, part)
-    origin = weighted_median(points, weight)
+    origin = weighted_quantile(points, weight, 0.5)
     for _ in range(ITERATIONS):
         near = gaussian(points - origin, config.bandwidth_m) * weight + 1e-12
         origin = near @ points / near.sum()
@@ -149,10 +149,3 @@ def estimate_part(votes: Votes, part: int, config: DecodeConfig) -> PartEstimate
     agreement = float(near.sum() / weight.sum()) ** 0.5 * length / float(near.sum())
     surest = np.sort(votes.weight * votes.on_part[:, part])[-SUREST_CELLS:]
     return PartEstimate(origin, total / max(length, 1e-9), min(agreement, 1.0), float(surest.mean()))
-
-
-def weighted_median(points: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Median (3,) of each coordinate of points (N, 3)."""
-    order = np.argsort(points, axis=0)
-    passed = np.cumsum(weight[order], axis=0) >= weight.sum() / 2
-    return np.take_along_axis(points, order, 0)[passed.argmax(0), np.arange(3)]

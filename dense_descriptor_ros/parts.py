@@ -8,6 +8,9 @@ from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.revolution import RevolutionConfig, fit_axis
 from dense_descriptor_ros.votes import Votes
 
+END_SHARE = 0.985
+"""Of an object's surface that lies below its end; the rest may be stray points beside an edge."""
+
 
 @dataclass(frozen=True)
 class PartEstimate:
@@ -29,8 +32,9 @@ def align_with_revolution(
     """Estimates with the object's axis of revolution fitted to its surface, for categories that have one.
 
     Votes know where the axis is to some degrees, the surface to a fraction of one. Parts on the axis get its
-    direction and move onto it; for radial parts the direction from the axis to the keypoint counts as much as
-    the votes for it.
+    direction and move onto it, the one at the end no lower than the surface reaches: votes that are torn
+    between the two ends of a lying object meet in its middle. Radial parts point from the axis to their
+    keypoint, which the votes know better than the direction itself.
     """
     on_axis = [i for i, part in enumerate(category.parts) if part.revolution == 'on_axis']
     if not on_axis:
@@ -43,18 +47,28 @@ def align_with_revolution(
     centre, axis = fit_axis(
         votes.point_m, votes.normal, on_surface, estimates[on_axis[0]].origin_m, guess, config
     )
+    end_m = weighted_quantile((votes.point_m - centre) @ axis[:, None], on_surface, END_SHARE)[0]
     aligned = []
     for part, estimate in zip(category.parts, estimates, strict=True):
         from_centre = estimate.origin_m - centre
         if part.revolution == 'on_axis':
-            estimate = replace(estimate, axis=axis, origin_m=centre + (from_centre @ axis) * axis)
+            along_m = max(from_centre @ axis, end_m) if part.at_end else from_centre @ axis
+            estimate = replace(estimate, axis=axis, origin_m=centre + along_m * axis)
         elif part.revolution == 'radial':
-            directions = (normal_part(from_centre, axis), normal_part(estimate.axis, axis))
-            known = [direction for direction in directions if direction is not None]
-            if known:
-                estimate = replace(estimate, axis=unit(np.sum(known, 0)))
+            direction = normal_part(from_centre, axis)
+            if direction is None:
+                direction = normal_part(estimate.axis, axis)
+            if direction is not None:
+                estimate = replace(estimate, axis=direction)
         aligned.append(estimate)
     return aligned
+
+
+def weighted_quantile(points: np.ndarray, weight: np.ndarray, share: float) -> np.ndarray:
+    """(K,) value of each coordinate of points (N, K) below which this share of their weight (N,) lies."""
+    order = np.argsort(points, axis=0)
+    passed = np.cumsum(weight[order], axis=0) >= share * weight.sum()
+    return np.take_along_axis(points, order, 0)[passed.argmax(0), np.arange(points.shape[1])]
 
 
 def normal_part(direction: np.ndarray, axis: np.ndarray) -> np.ndarray | None:

@@ -51,3 +51,10 @@ def test_a_part_that_needs_an_unknown_one_is_refused():
     values['parts'][0]['second_axis_needs'] = 'spout'
     with pytest.raises(ConfigError, match='spout'):
         Category.from_dict(values)
+
+
+def test_only_a_part_on_the_axis_is_at_its_end():
+    values = load_category('mug').to_dict()
+    values['parts'][1]['at_end'] = True
+    with pytest.raises(ConfigError, match="'handle' is at_end with revolution 'radial'"):
+        Category.from_dict(values)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dense_descriptor_ros.category import load_category
-from dense_descriptor_ros.decode import VOXELS, DecodeConfig, decode, heaviest_voxels, weighted_median
+from dense_descriptor_ros.decode import VOXELS, DecodeConfig, decode, heaviest_voxels
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.geometry import angle_deg
 from dense_descriptor_ros.votes import Votes
@@ -94,6 +94,25 @@ def test_the_surface_corrects_the_votes_for_the_axis():
     assert frames['handle'].axis @ frames['body'].axis == pytest.approx(0, abs=1e-9)
 
 
+def test_the_opening_is_not_below_surface_that_is_seen():
+    votes = votes_for([[0, 0, 1]], count=300)
+    votes.keypoint_m[:, 2] = [0, 0, 1.01]  # in the middle, torn between the two ends
+    opening = decode(votes, CATEGORY, DecodeConfig())[2]
+    np.testing.assert_allclose(opening.origin_m, [0, 0, 1.04], atol=2e-3)  # the wall ends there
+    above = decode(votes_for([[0, 0, 1]], count=300), CATEGORY, DecodeConfig())[2]
+    np.testing.assert_allclose(above.origin_m, [0, 0, 1.05], atol=2e-3)  # the rim may be hidden
+
+
+def test_the_handle_points_from_the_axis_to_its_keypoint():
+    votes = votes_for([[0, 0, 1]], count=300)
+    votes.axis[:, 1] = [np.cos(0.4), np.sin(0.4), 0]
+    handle = decode(votes, CATEGORY, DecodeConfig())[1]
+    assert angle_deg(handle.axis, AXES[1]) < 2
+    votes.keypoint_m[:, 1] = votes.keypoint_m[:, 0] + [0, 0, 0.01]  # above the centre: no direction
+    handle = decode(votes, CATEGORY, DecodeConfig())[1]
+    assert angle_deg(handle.axis, [np.cos(0.4), np.sin(0.4), 0]) < 2
+
+
 def test_the_fewer_cells_show_a_part_the_less_sure_it_is():
     votes = votes_for([[0, 0, 1]])
     many = decode(votes, CATEGORY, DecodeConfig())[1].score
@@ -145,12 +164,6 @@ def test_the_score_threshold_and_the_limit_hold():
     votes = votes_for([[0, 0, 1], [0.1, 0, 1], [0.2, 0, 1]])
     assert {f.instance for f in decode(votes, CATEGORY, DecodeConfig(max_instances=2))} == {0, 1}
     assert decode(votes, CATEGORY, DecodeConfig(score_threshold=1.0)) == []
-
-
-def test_weighted_median():
-    points = np.array([[0.0, 5, 1], [1, 4, 1], [10, 3, 1]])
-    np.testing.assert_allclose(weighted_median(points, np.array([1.0, 1, 1])), [1, 4, 1])
-    np.testing.assert_allclose(weighted_median(points, np.array([1.0, 1, 5])), [10, 3, 1])
 
 
 @pytest.mark.parametrize(
