@@ -10,7 +10,6 @@ import errno
 import multiprocessing
 import os
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -28,6 +27,7 @@ from tqdm import tqdm
 from dense_descriptor_ros.bop import read_json
 from dense_descriptor_ros.errors import ConfigError, DenseDescriptorError
 from dense_descriptor_ros.files import write_json
+from dense_descriptor_ros.processes import end_with_parent
 from dense_descriptor_ros.sim.bop_writer import scene_folder, write_model_index, write_scene
 from dense_descriptor_ros.sim.bullet import working_renderer
 from dense_descriptor_ros.sim.render import SceneRenderer
@@ -117,18 +117,6 @@ def prepare(renderer: str) -> None:
     cv2.setNumThreads(1)
     _renderer = SceneRenderer(renderer)
     Finalize(None, _renderer.close, exitpriority=0)
-
-
-def end_with_parent() -> None:
-    """Let this process, if it is a worker, not outlive a parent that is killed: it would wait for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def watch() -> None:
-            parent.join()
-            os._exit(1)
-
-        threading.Thread(target=watch, daemon=True).start()
 
 
 def run_scene(out: Path, scene_id: int, settings: SceneSettings) -> int:

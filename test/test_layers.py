@@ -15,7 +15,8 @@ MESSAGES = {
 }
 ROS = MESSAGES | {'rclpy', 'cv_bridge', 'message_filters', 'tf2_ros', 'launch', 'launch_ros'}
 NUMERIC = {'numpy', 'cv2', 'yaml', 'tqdm'}
-CORE_FOR_SIM = {f'{PACKAGE}.{name}' for name in ('bop', 'category', 'errors', 'files', 'frames', 'geometry')}
+CORE_FOR_SIM = {f'{PACKAGE}.{name}' for name in (
+    'bop', 'category', 'errors', 'files', 'frames', 'geometry', 'processes')}
 # Programs of sim/ that are ROS nodes or drive them: the simulated camera and the demonstration.
 SIM_NODES = {'camera_node.py', 'demo.py'}
 

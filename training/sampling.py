@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from dense_descriptor_ros.errors import DatasetError
+from dense_descriptor_ros.processes import end_with_parent
 from dense_descriptor_ros.training.pairs import Sample, ViewPairs
 
 
@@ -42,7 +43,7 @@ def endless_batches(
         batch_size=batch,
         sampler=EndlessSampler(len(pairs), seed, first_step * batch),
         num_workers=workers,
-        worker_init_fn=one_thread,
+        worker_init_fn=prepare_worker,
         # A forked child can wait for ever on a lock that a thread of OpenCV or torch held.
         multiprocessing_context='forkserver' if workers else None,
         prefetch_factor=4 if workers else None,
@@ -58,9 +59,10 @@ def own_message(error: DatasetError) -> str:
     return str(error).strip().rpartition(f'{DatasetError.__name__}: ')[2]
 
 
-def one_thread(worker: int) -> None:
-    """Leave the cores to the network."""
+def prepare_worker(worker: int) -> None:
+    """Leave the cores to the network, and leave with the training."""
     import cv2
 
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    end_with_parent()

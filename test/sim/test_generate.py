@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -117,35 +116,6 @@ def test_a_killed_run_makes_only_what_is_missing(made, copy):
     generate(copy, scenes=2, workers=1, settings=SETTINGS)
     assert contents(copy) == contents(made)
     assert (copy / 'train' / '000000' / 'scene_gt.json').stat().st_mtime_ns == kept
-
-
-def test_workers_end_with_a_parent_that_is_killed(tmp_path):
-    # They went on writing where the next run wrote, and then waited for ever.
-    settings = ['scenes=200', 'workers=2', 'views=1', 'renderer=tiny', 'height=60', 'width=80']
-    process = subprocess.Popen([sys.executable, 'sim/generate.py', f'out={tmp_path}', *settings],
-                               cwd=REPOSITORY, stderr=subprocess.DEVNULL)
-    try:
-        until(lambda: list((tmp_path / 'train').glob('[0-9]*')))
-        workers = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
-        assert len(workers) >= 2
-    finally:
-        process.kill()
-        process.wait()
-    until(lambda: not any(runs(pid) for pid in workers))
-
-
-def until(done, timeout_s=60):
-    end = time.monotonic() + timeout_s
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def runs(pid):
-    try:
-        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
-    except OSError:
-        return False
 
 
 def test_other_settings_are_refused_by_name(copy):
