@@ -27,9 +27,9 @@ colcon: setup
 system_packages:
 	@.ci/system_packages.sh $(PYTHON)
 
-$(VENV)/packages.stamp: pyproject.toml setup.py constraints.txt | system_packages
+$(VENV)/packages.stamp: pyproject.toml setup.py .ci/constraints.txt | system_packages
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --editable '.[dev,ros,sim,train]' --constraint constraints.txt
+	$(BIN)/python -m pip install --editable '.[dev,ros,sim,train]' --constraint .ci/constraints.txt
 	touch $@
 
 $(VENV)/messages.stamp: $(VENV)/packages.stamp CMakeLists.txt package.xml $(wildcard msg/*.msg launch/*) \
