@@ -34,6 +34,7 @@ from dense_descriptor_ros.sim.demo_match import compare, mug_found, summarise
 from dense_descriptor_ros.sim.demo_page import Shown, image_table, picture, summary_table, write_page
 
 VIEWS_PER_SCENE = 8
+ORBIT_VIEWS = 2 * VIEWS_PER_SCENE  # half a turn about each scene: a handle that hides comes into sight
 STOP_S = 10.0
 INPUTS = ('image', 'depth', 'camera_info')
 # Images are larger than the buffers between two processes. Best effort loses most of them, and the default
@@ -120,7 +121,8 @@ def demonstrate(options: argparse.Namespace) -> list[Shown]:
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ.setdefault('FASTDDS_BUILTIN_TRANSPORTS', TRANSPORT)
     deadline_s = time.monotonic() + options.seconds
-    camera = {'seed': options.seed, 'rate_hz': options.rate_hz, 'views_per_scene': VIEWS_PER_SCENE}
+    camera = {'seed': options.seed, 'rate_hz': options.rate_hz, 'views_per_scene': VIEWS_PER_SCENE,
+              'orbit_views': ORBIT_VIEWS}
     perception = {'autostart': True, **RELIABLE}
     if options.checkpoint:
         perception['model_path'] = options.checkpoint
