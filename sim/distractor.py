@@ -1,4 +1,7 @@
-"""Objects that are no mugs. None has the handle of one, so that a detector has something to reject."""
+"""Objects that are no mugs, so that a detector has something to reject.
+
+A teapot may have a mug's handle, but with a lid and a spout.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -38,6 +41,7 @@ def cup(rng: np.random.Generator) -> Solid:
 
 
 Range = tuple[float, float]
+UvBox = tuple[float, float, float, float]
 
 
 def vessel(
@@ -110,9 +114,6 @@ def ball(rng: np.random.Generator) -> Solid:
     section = np.stack([radius * np.cos(a), radius * np.sin(a)], 1)
     section[[0, -1], 0] = 0
     return centred('ball', solid_of_revolution(section.tolist()))
-
-
-UvBox = tuple[float, float, float, float]
 
 
 def tube(
