@@ -48,7 +48,8 @@ def run(
     finally:
         if node is not None:
             node.destroy_node()
-        rclpy.shutdown()
+        # rclpy would take away handlers that it never installed, and for a moment a signal would kill.
+        rclpy.shutdown(uninstall_handlers=False)
 
 
 def stop_on_signal() -> threading.Event:

@@ -63,3 +63,18 @@ sys.exit(run.run(lambda: Node('interrupted'), args=[]))
 """
     result = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stdout, result.stderr) == (0, '', '')
+
+
+def test_the_end_takes_no_handler_away() -> None:
+    # rclpy.shutdown() does by default, and a second signal in that moment killed the process.
+    program = """
+import os, signal, sys
+import rclpy
+from rclpy.node import Node
+from dense_descriptor_ros.ros.run import run
+
+rclpy.uninstall_signal_handlers = lambda: print('taken away')
+sys.exit(run(lambda: Node('ending'), lambda node: os.kill(os.getpid(), signal.SIGINT), args=[]))
+"""
+    result = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (0, '', '')
