@@ -95,7 +95,7 @@ def test_no_handle_surface_lies_beyond_the_body_limit_on_a_bare_body():
 
 
 def test_the_rounded_edge_is_a_number_for_every_radius():
-    # Rounding gave NaN for one radius in some hundred, and PyBullet crashed on the mesh.
+    # Rounding gave NaN for one radius in some two thousand, and PyBullet crashed on the mesh.
     for radius in np.random.default_rng(0).uniform(0.001, 0.016, 5000):
         back = rounding(np.array([-1e-4, 0, radius / 2, radius, 1]), radius)
         np.testing.assert_allclose(back, radius * np.array([1, 1, 1 - np.sqrt(0.75), 0, 0]), atol=1e-12)
