@@ -51,6 +51,10 @@ class Mesh:
         """The mesh made larger about the origin."""
         return Mesh(self.vertices * factor, self.faces, self.uv)
 
+    def transformed(self, linear: np.ndarray) -> 'Mesh':
+        """The mesh under a linear map (3, 3) that keeps orientation (determinant above 0)."""
+        return Mesh(self.vertices @ linear.T + 0.0, self.faces, self.uv)
+
 
 def sum_by(index: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
     """(count, 3) sums of the rows (n, 3) that share an index."""
@@ -149,6 +153,18 @@ def box_mesh(low: np.ndarray, high: np.ndarray, repeat_m: float | None = None) -
             vertices.append(corner)
             uv.append(corner[:, [b, c]] / repeat_m if repeat_m else whole)
     return Mesh(np.concatenate(vertices), np.concatenate(faces), np.concatenate(uv))
+
+
+def polyhedron(sides: list[np.ndarray]) -> Mesh:
+    """Flat convex sides (3 or 4 corners, 3), counter-clockwise from outside; each shows the texture once."""
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float)
+    offsets = np.cumsum([0] + [len(side) for side in sides])
+    fans = [
+        offset + np.array([[0, k, k + 1] for k in range(1, len(side) - 1)])
+        for side, offset in zip(sides, offsets[:-1], strict=True)
+    ]
+    uv = np.concatenate([corners[: len(side)] for side in sides])
+    return Mesh(np.concatenate(sides) + 0.0, np.concatenate(fans), uv)
 
 
 def write_obj(path: Path, mesh: Mesh, header: str = '') -> None:

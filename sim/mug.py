@@ -2,12 +2,13 @@
 
 | | |
 |---|---|
-| height | 60 to 140 mm, 0.75 to 1.5 times the diameter |
-| diameter | 60 to 110 mm |
+| height | 50 to 150 mm, 0.65 to 1.6 times the diameter: from espresso and tea cups to latte mugs |
+| diameter | 54 to 112 mm |
 | profile | cylinder, taper either way, barrel, bell, square (superellipse of exponent 3 to 8), round, waist |
-| wall, bottom | 2 to 6.5 mm, 4 to 12 mm; lip 0 to 3 mm, hollow foot 0 to 4 mm, edge radius 1 to 16 mm |
+| outside | smooth or with up to 12 grooves |
+| wall, bottom | 2 to 7.5 mm, 4 to 16 mm; lip 0 to 3 mm, hollow foot 0 to 4 mm, edge radius 1 to 16 mm |
 | handle | C, D, ear, square, ring or strap, at any height between base and rim |
-| handle's reach | 18 to 42 mm from the body's surface to the centre of the bar |
+| handle's reach | 16 to 42 mm from the body's surface to the centre of the bar |
 | bar | 5 to 14 mm thick, 0.8 to 2 times as wide (a strap 14 to 28 mm), elliptic to nearly rectangular |
 """
 
@@ -20,8 +21,8 @@ from dense_descriptor_ros.sim.handle import KINDS, HandleShape, bar_centre, cent
 from dense_descriptor_ros.sim.mesh import Mesh, merge, sweep
 from dense_descriptor_ros.sim.vessel import HANDLE_BOX, PROFILES, VesselShape, build_vessel
 
-HEIGHT_M = (0.060, 0.140)
-DIAMETER_M = (0.060, 0.110)
+HEIGHT_M = (0.050, 0.150)
+DIAMETER_M = (0.054, 0.112)
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,21 @@ def sample_body(rng: np.random.Generator) -> VesselShape:
     """A body from the category's range; without a handle it is a cup."""
     profile = str(rng.choice(PROFILES, p=[0.28, 0.2, 0.13, 0.1, 0.13, 0.1, 0.06]))
     diameter = rng.uniform(*DIAMETER_M)
-    height = np.clip(diameter * rng.uniform(0.75, 1.5), *HEIGHT_M)
+    height = np.clip(diameter * rng.uniform(0.65, 1.6), *HEIGHT_M)
     limit = {'taper': 0.35, 'barrel': 0.22, 'bell': 0.35, 'round': 0.3, 'waist': 0.15}.get(profile, 0.0)
     amount = rng.uniform(0.05, limit) if limit else 0.0
     if profile == 'taper' and rng.random() < 0.25:
         amount = -0.5 * amount
-    wall = rng.uniform(0.002, 0.0065)
+    wall = rng.uniform(0.002, 0.0075)
+    ribs = int(rng.integers(3, 13)) if rng.random() < 0.15 else 0
     return VesselShape(
         profile=profile, height_m=float(height), radius_m=diameter / 2, amount=amount, wall_m=wall,
-        bottom_m=rng.uniform(0.004, 0.012),
+        bottom_m=rng.uniform(0.004, 0.016),
         corner_m=float(rng.choice([rng.uniform(0.001, 0.004), rng.uniform(0.004, 0.016)])),
         foot_m=float(rng.choice([0.0, rng.uniform(0.001, 0.004)])),
         lip_m=float(rng.choice([0.0, rng.uniform(0.0, 0.003)], p=[0.6, 0.4])),
         squareness=rng.uniform(3.0, 8.0) if profile == 'square' else 2.0,
+        ribs=ribs, rib_m=rng.uniform(0.1, 0.3) * wall if ribs else 0.0,
     )
 
 
@@ -80,7 +83,7 @@ def draw_handle(rng: np.random.Generator, height_m: float) -> HandleShape:
     kind = str(rng.choice(KINDS, p=[0.3, 0.2, 0.15, 0.13, 0.1, 0.12]))
     thickness = rng.uniform(0.005, 0.014)
     width = rng.uniform(0.014, 0.028) if kind == 'strap' else thickness * rng.uniform(0.8, 2.0)
-    reach = rng.uniform(0.018, 0.042)
+    reach = rng.uniform(0.016, 0.042)
     room = height_m - 2 * thickness
     span = float(np.clip(room * rng.uniform(0.45, 0.95), 0.026, room))
     if kind == 'ring':

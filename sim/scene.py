@@ -12,7 +12,13 @@ from dense_descriptor_ros.sim.mesh import Mesh
 from dense_descriptor_ros.sim.mug import Mug, build_mug, sample_mug
 from dense_descriptor_ros.sim.texture import object_texture, surface_texture, vessel_texture
 
-VESSELS = ('cup', 'tumbler', 'bowl', 'plate', 'pan', 'teapot')
+VESSELS = (
+    'cup', 'tumbler', 'bowl', 'plate', 'jug', 'pan', 'casserole', 'teapot', 'kettle', 'moka_pot',
+)
+"""Kinds that take a mug's textures."""
+STANDING = ('bowl', 'plate', 'jug', 'pan', 'casserole', 'teapot', 'kettle', 'moka_pot', 'animal')
+PILED = 0.12
+"""Share of the objects that are dropped on others: they come to lie across them or lean on them."""
 
 
 @dataclass(frozen=True)
@@ -111,11 +117,11 @@ def sample_object(rng: np.random.Generator, is_mug: bool) -> SceneObject:
     if is_mug:
         mug = build_mug(sample_mug(rng))
         kind, mesh, pieces = 'mug', mug.mesh, mug_pieces(mug)
-        upright = 0.5
+        upright = 0.45
     else:
         solid = sample_distractor(rng)
         mug, kind, mesh, pieces = None, solid.kind, solid.mesh, solid.pieces
-        upright = 0.9 if kind in ('bowl', 'plate', 'pan', 'teapot') else 0.65
+        upright = 0.9 if kind in STANDING else 0.65
     texture = vessel_texture(rng) if is_mug or kind in VESSELS else object_texture(rng)
     shine = rng.choice([0.0, rng.uniform(0.1, 1.0)], p=[0.3, 0.7])
     T = transform(sample_rotation(rng, upright), np.zeros(3))
@@ -127,17 +133,19 @@ def place(
 ) -> np.ndarray:
     """(4, 4) start pose whose footprint overlaps none of those `taken`, to which it adds its own.
 
-    Where no place is free the object starts above the others. Footprints are convex polygons (n, 2) in
-    millimetres: in metres OpenCV's tolerances hide overlaps of several centimetres.
+    Where no place is free, and now and then for its own sake, the object starts above the others. Footprints
+    are convex polygons (n, 2) in millimetres: in metres OpenCV's tolerances hide overlaps of several
+    centimetres.
     """
     R = item.T_world_object[:3, :3]
     points = item.mesh.vertices @ R.T
     footprint = cv2.convexHull(1000 * points[:, :2].astype(np.float32))[:, 0]
     lift = 0.004
-    for attempt in range(40):
+    piled = rng.random() < PILED
+    for attempt in range(1 if piled else 40):
         middle = rng.normal(0, spread_m * (1 + attempt / 20), 2)
         moved = footprint + 1000 * middle.astype(np.float32)
-        if all(cv2.intersectConvexConvex(moved, other)[0] == 0 for other in taken):
+        if not piled and all(cv2.intersectConvexConvex(moved, other)[0] == 0 for other in taken):
             break
     else:
         lift = 0.18 + 0.05 * len(taken)

@@ -32,12 +32,16 @@ class VesselShape:
     """Thickness of the bottom."""
     corner_m: float
     """Radius of the edge between the outside wall and the bottom."""
-    foot_m: float
+    foot_m: float = 0.0
     """Depth of the hollow under the base, 0 for a flat one."""
-    lip_m: float
+    lip_m: float = 0.0
     """How far the lip stands out of the wall."""
-    squareness: float
+    squareness: float = 2.0
     """Exponent of the superellipse that is the horizontal section, 2 for a circle."""
+    ribs: int = 0
+    """Grooves round the outside."""
+    rib_m: float = 0.0
+    """Their depth."""
 
     def outer_radius(self, z: np.ndarray) -> np.ndarray:
         """Outer radius at heights z above the base, without the rounded edge and the lip."""
@@ -92,8 +96,10 @@ def quarter(radius_m: float) -> np.ndarray:
 def outside_section(shape: VesselShape) -> np.ndarray:
     """(n, 2) radius and height from the bottom's centre up to the lip."""
     wall, corner, top = shape.wall_m, shape.corner_m, shape.height_m - shape.wall_m / 2
-    z = np.concatenate([quarter(corner), np.linspace(corner, top, 9)[1:]])
+    z = np.concatenate([quarter(corner), np.linspace(corner, top, max(9, 5 * shape.ribs + 1))[1:]])
     radius = shape.base_radius(z) + shape.lip_m * np.exp(-(((z - shape.height_m) / (1.2 * wall)) ** 2))
+    along = np.clip((z - corner) / (top - corner), 0, 1)
+    radius = radius - shape.rib_m * np.sin(np.pi * shape.ribs * along) ** 2
     base = [[0.0, shape.foot_m]]
     if shape.foot_m:
         foot_radius = float(radius[0]) - 0.25 * wall

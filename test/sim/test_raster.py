@@ -3,7 +3,7 @@
 import numpy as np
 
 from dense_descriptor_ros.geometry import pixel_grid
-from dense_descriptor_ros.sim.distractor import solid_of_revolution
+from dense_descriptor_ros.sim.solid import solid_of_revolution
 from dense_descriptor_ros.sim.mesh import box_mesh
 from dense_descriptor_ros.sim.mug import build_mug, sample_mug
 from dense_descriptor_ros.sim.raster import rasterise

@@ -29,7 +29,7 @@ def test_the_counts_are_in_the_ranges(dropped):
 
 def test_objects_start_apart_though_close_together():
     gaps_m = []
-    for seed in range(20):
+    for seed in range(30):
         hulls = []
         for item in sample_scene(np.random.default_rng(seed), (1, 4), (2, 8)).objects:
             points = apply(item.T_world_object, item.mesh.vertices)
