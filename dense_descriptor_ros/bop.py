@@ -81,11 +81,15 @@ class View:
 
     def depth_m(self, folder: str = 'depth') -> np.ndarray:
         """(H, W) float32 metres, 0 where unknown."""
+        return self.depth_units(folder).astype(np.float32) * np.float32(self.depth_scale * MM)
+
+    def depth_units(self, folder: str = 'depth') -> np.ndarray:
+        """(H, W) as the file has it, in units of `depth_scale` millimetres."""
         path = self.folder / folder / f'{self.im_id:06d}.png'
         raw = read_png(path, cv2.IMREAD_UNCHANGED)
         if raw.ndim != 2:
             raise DatasetError(f'{path}: depth has shape {raw.shape}, expected (H, W)')
-        return raw.astype(np.float32) * np.float32(self.depth_scale * MM)
+        return raw
 
     def visible_mask(self, instance: Instance) -> np.ndarray:
         """(H, W) bool: pixels in which the instance is seen."""

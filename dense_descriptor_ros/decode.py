@@ -30,7 +30,7 @@ ITERATIONS = 8
 class DecodeConfig:
     """How votes become instances."""
 
-    min_object_score: float = 0.3
+    min_object_score: float = 0.1
     """A cell votes from this probability on."""
     bandwidth_m: float = 0.02
     """Votes this near to each other mean the same keypoint."""
@@ -54,24 +54,44 @@ class DecodeConfig:
                 raise ConfigError(f'{name} is {getattr(self, name)}: expected more than 0')
 
 
+@dataclass(frozen=True)
+class FoundObject:
+    """One object of the category."""
+
+    cells: np.ndarray
+    """(N,) indices of its votes."""
+    parts: list[PartEstimate]
+    """In the category's order."""
+    frames: list[AffordanceFrame]
+    """The same; `instance` is its number."""
+
+
 def decode(votes: Votes, category: Category, config: DecodeConfig) -> list[AffordanceFrame]:
     """Frames of every instance, best instance first."""
+    return confident_frames(find_objects(votes, category, config), config)
+
+
+def confident_frames(objects: list[FoundObject], config: DecodeConfig) -> list[AffordanceFrame]:
+    """Frames of the objects, those below the score's threshold left out."""
+    return [frame for found in objects for frame in found.frames if frame.score >= config.score_threshold]
+
+
+def find_objects(votes: Votes, category: Category, config: DecodeConfig) -> list[FoundObject]:
+    """Every instance, the best first."""
     if votes.weight.sum() < config.min_support_cells:
         return []
     centres = find_modes(votes.keypoint_m[:, 0], certainty(votes, 0), config)
     distance = np.linalg.norm(votes.keypoint_m[:, None, 0] - centres[None], axis=-1)
     owner = np.where(distance.min(1) < config.separation_m, distance.argmin(1), -1)
-    instances = []
+    objects = []
     for index in range(len(centres)):
-        own = votes[owner == index]
-        if own.weight.sum() >= config.min_support_cells:
-            instances.append(instance_frames(own, category, config))
-    instances.sort(key=lambda frames: -max(frame.score for frame in frames))
+        cells = np.nonzero(owner == index)[0]
+        if votes.weight[cells].sum() >= config.min_support_cells:
+            objects.append(describe_object(votes[cells], cells, category, config))
+    objects.sort(key=lambda found: -max(frame.score for frame in found.frames))
     return [
-        replace(frame, instance=number)
-        for number, frames in enumerate(instances)
-        for frame in frames
-        if frame.score >= config.score_threshold
+        replace(found, frames=[replace(frame, instance=number) for frame in found.frames])
+        for number, found in enumerate(objects)
     ]
 
 
@@ -115,8 +135,10 @@ def gaussian(offsets: np.ndarray, bandwidth: float) -> np.ndarray:
     return np.exp(-(offsets**2).sum(-1) / (2 * bandwidth**2))
 
 
-def instance_frames(votes: Votes, category: Category, config: DecodeConfig) -> list[AffordanceFrame]:
-    """Frames of all parts of one instance from its own votes; `instance` is not numbered yet."""
+def describe_object(
+    votes: Votes, cells: np.ndarray, category: Category, config: DecodeConfig
+) -> FoundObject:
+    """Parts and frames of one object from its own votes; `instance` is not numbered yet."""
     estimates = [estimate_part(votes, part, config) for part in range(len(category.parts))]
     estimates = align_with_revolution(votes, estimates, category, config.revolution)
     by_name = dict(zip(category.part_names, estimates, strict=True))
@@ -134,7 +156,7 @@ def instance_frames(votes: Votes, category: Category, config: DecodeConfig) -> l
                 category.name, part.name, 0, float(score), estimate.origin_m, estimate.axis, second
             )
         )
-    return frames
+    return FoundObject(cells, estimates, frames)
 
 
 def estimate_part(votes: Votes, part: int, config: DecodeConfig) -> PartEstimate:

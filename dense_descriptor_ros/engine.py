@@ -9,12 +9,13 @@ import torch
 
 from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.checkpoint import SHIPPED, Checkpoint, load_checkpoint
-from dense_descriptor_ros.decode import DecodeConfig, decode
+from dense_descriptor_ros.decode import DecodeConfig, confident_frames, find_objects
 from dense_descriptor_ros.errors import ConfigError, InputError
 from dense_descriptor_ros.frames import Prediction
 from dense_descriptor_ros.geometry import scale_intrinsics
 from dense_descriptor_ros.model import SIZE_MULTIPLE
 from dense_descriptor_ros.preprocess import network_input
+from dense_descriptor_ros.surface_code import CODE_DIM, add_surface_codes, revolution_parts
 from dense_descriptor_ros.votes import cast_votes
 
 MAX_SIDE_PX = 640
@@ -30,7 +31,9 @@ class Engine:
         self.device = choose_device(device)
         self.config = config or DecodeConfig()
         self.category: Category = checkpoint.category
-        self.descriptor_dim = checkpoint.config.descriptor_dim
+        code_dim = CODE_DIM if revolution_parts(self.category) else 0
+        self.learned_dim = checkpoint.config.descriptor_dim
+        self.descriptor_dim = self.learned_dim + code_dim
         self._half_precision = has_bfloat16(self.device)
         self._model = checkpoint.model.to(self.device).to(memory_format=torch.channels_last).eval()
 
@@ -68,9 +71,11 @@ class Engine:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half_precision):
                 output = self._model(channels)
             votes = cast_votes(output, channels, depth, intrinsics, self.config.min_object_score)
-            descriptors = output.descriptors[0].cpu().numpy()
+            learned = output.descriptors[0].cpu().numpy()
             object_score = output.object_logit[0].sigmoid().cpu().numpy()
-        frames = decode(votes, self.category, self.config)
+        objects = find_objects(votes, self.category, self.config)
+        frames = confident_frames(objects, self.config)
+        descriptors = add_surface_codes(learned, votes, objects, self.category)
         return Prediction(frames, descriptors, object_score, time.perf_counter() - start)
 
 

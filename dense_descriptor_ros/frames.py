@@ -44,7 +44,10 @@ class Prediction:
     frames: list[AffordanceFrame]
     """Sorted by instance, then in the category's order of parts."""
     descriptors: np.ndarray
-    """(D, h, w) float32, L2-normalised over D; covers the whole image at the network's stride."""
+    """(D, h, w) float32, L2-normalised over D; covers the whole image at the network's stride.
+
+    First what the network learned, then the place on the surface (surface_code.py), 0 off found objects.
+    """
     object_score: np.ndarray
     """(h, w) float32, 0 to 1: whether the cell shows an object of the category."""
     time_s: float

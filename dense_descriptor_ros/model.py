@@ -81,7 +81,7 @@ class DescriptorNet(nn.Module):
         self.frame_head = head(width + D, config.head_channels, 1 + 8 * part_count)
 
     def forward(self, image: torch.Tensor) -> ModelOutput:
-        """Run the network on (B, 8, H, W) from `network_input`, H and W multiples of 32."""
+        """Run the network on (B, 9, H, W) from `network_input`, H and W multiples of 32."""
         features = self.pyramid(self.backbone(image))['stride4']
         # Normalisation and geometry in float32 whatever autocast does.
         descriptors = F.normalize(self.descriptor_head(features).float(), dim=1, eps=1e-6)
@@ -98,7 +98,7 @@ class DescriptorNet(nn.Module):
 
 
 def build_backbone(config: ModelConfig) -> tuple[nn.Module, list[int]]:
-    """Randomly initialised torchvision ResNet for 8-channel input, and the widths of its four stages."""
+    """Randomly initialised torchvision ResNet for 9-channel input, and the widths of its four stages."""
     resnet = getattr(torchvision.models, config.backbone)(weights=None)
     resnet.conv1 = nn.Conv2d(INPUT_CHANNELS, 64, 7, stride=2, padding=3, bias=False)
     block = type(resnet.layer4[0])

@@ -11,7 +11,9 @@ import torch.nn.functional as F
 RGB_MEAN = (0.45, 0.45, 0.45)
 RGB_STD = (0.25, 0.25, 0.25)
 RELIEF_SCALE_M = 0.1
-INPUT_CHANNELS = 8
+INPUT_CHANNELS = 9
+PIXEL_SIZE_M = 0.0012
+"""Usual width of a pixel at an object's distance."""
 NORMAL_CHANNELS = slice(3, 6)
 SMOOTHING_PX = 5
 NORMAL_STEP_PX = 2
@@ -19,7 +21,9 @@ RELIEF_WINDOW_CELLS = 17
 
 
 def network_input(rgb: torch.Tensor, depth_m: torch.Tensor, K: torch.Tensor) -> torch.Tensor:
-    """Channels that the network sees: colour, surface normal in the ray frame, relief, validity of depth.
+    """Channels that the network sees: colour, surface normal in the ray frame, relief, validity, pixel size.
+
+    The size that a pixel has on the surface, as a logarithm, tells a kettle from a mug.
 
     Args:
         rgb: (B, 3, H, W) float in 0 to 1.
@@ -27,7 +31,7 @@ def network_input(rgb: torch.Tensor, depth_m: torch.Tensor, K: torch.Tensor) -> 
         K: (B, 3, 3) pixels.
 
     Returns:
-        (B, 8, H, W) float32.
+        (B, 9, H, W) float32.
     """
     mean = rgb.new_tensor(RGB_MEAN)[:, None, None]
     std = rgb.new_tensor(RGB_STD)[:, None, None]
@@ -36,7 +40,10 @@ def network_input(rgb: torch.Tensor, depth_m: torch.Tensor, K: torch.Tensor) -> 
     rays = pixel_rays(K, *depth_m.shape[-2:])
     normals = camera_to_ray(rays, surface_normals(local_mean(depth, valid), rays)) * valid
     relief = (depth - neighbourhood_mean(depth, valid)) / RELIEF_SCALE_M
-    return torch.cat([(rgb - mean) / std, normals, relief.clamp(-2, 2) * valid, valid], 1)
+    size = (depth / (K[:, 0, 0].view(-1, 1, 1, 1) * PIXEL_SIZE_M)).clamp(min=1e-6).log()
+    return torch.cat(
+        [(rgb - mean) / std, normals, relief.clamp(-2, 2) * valid, valid, size.clamp(-2, 2) * valid], 1
+    )
 
 
 def pixel_rays(K: torch.Tensor, height: int, width: int) -> torch.Tensor:

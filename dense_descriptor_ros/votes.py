@@ -27,6 +27,8 @@ class Votes:
     """(N, P, 3) unit"""
     on_part: np.ndarray
     """(N, P) probability that the cell lies on the part."""
+    cell: np.ndarray
+    """(N, 2) int, row and column."""
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -56,7 +58,7 @@ def cast_votes(
 
     Args:
         output: of batch size 1.
-        channels: (1, 8, H, W) that the network saw.
+        channels: (1, 9, H, W) that the network saw.
         depth_m: (1, H, W), 0 where unknown; a cell without depth has no vote.
         K: (1, 3, 3) pixels.
         min_object_score: a cell votes from this probability on.
@@ -83,4 +85,5 @@ def cast_votes(
         spread_m=(output.log_spread[0][:, i, j].T.exp() * m_per_cell[..., 0]).cpu().numpy(),
         axis=axes.cpu().numpy(),
         on_part=output.on_part_logit[0][:, i, j].T.sigmoid().cpu().numpy(),
+        cell=torch.stack([i, j], 1).cpu().numpy(),
     )

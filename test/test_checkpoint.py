@@ -39,7 +39,7 @@ def test_a_checkpoint_comes_back_as_it_was_saved(written):
     assert (loaded.config, loaded.category) == (checkpoint.config, checkpoint.category)
     assert (loaded.provenance, loaded.metrics) == ({'step': 7}, {'ap': 0.5})
     assert not loaded.model.training
-    image = torch.randn(1, 8, 64, 64)
+    image = torch.randn(1, 9, 64, 64)
     with torch.inference_mode():
         expected, found = checkpoint.model(image), loaded.model(image)
     torch.testing.assert_close(found.descriptors, expected.descriptors, atol=5e-3, rtol=0)

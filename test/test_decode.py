@@ -32,6 +32,7 @@ def votes_for(centres, count=80, noise_m=0.002, seen=True, seed=0):
         spread_m=np.full(shape, 0.004),
         axis=np.broadcast_to(AXES, (*shape, 3)).copy(),
         on_part=on_part,
+        cell=np.stack([np.arange(len(centres)), np.zeros(len(centres), int)], 1),
     )
 
 

@@ -8,6 +8,7 @@ from dense_descriptor_ros.engine import MAX_SIDE_PX, Engine, choose_device, fit_
 from dense_descriptor_ros.errors import ConfigError, InputError
 from dense_descriptor_ros.geometry import back_project
 from dense_descriptor_ros.model import DescriptorNet, ModelConfig
+from dense_descriptor_ros.surface_code import CODE_DIM
 
 K = np.array([[150.0, 0, 79.5], [0, 150, 59.5], [0, 0, 1]])
 
@@ -28,7 +29,7 @@ def rgbd(height=96, width=160, seed=0):
 
 def test_a_prediction_covers_the_image(engine):
     prediction = engine.infer(*rgbd(), K)
-    assert prediction.descriptors.shape == (5, 24, 40)
+    assert prediction.descriptors.shape == (5 + CODE_DIM, 24, 40)
     assert prediction.object_score.shape == (24, 40)
     np.testing.assert_allclose(np.linalg.norm(prediction.descriptors, axis=0), 1, atol=1e-3)
     assert prediction.time_s > 0

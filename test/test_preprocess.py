@@ -79,3 +79,17 @@ def test_relief_is_height_over_the_neighbourhood():
     relief = network_input(torch.zeros(1, 3, 128, 128), depth_m, K)[0, 6]
     assert relief[64, 64] == pytest.approx(-0.5, abs=0.02)
     assert relief[0, 0] == pytest.approx(0, abs=1e-5)
+
+
+def test_the_pixel_size_tells_large_and_far_from_small_and_near():
+    K = torch.tensor([[600.0, 0, 32], [0, 600, 24], [0, 0, 1]])
+    depth = torch.full((1, 48, 64), 0.72)
+    depth[0, 0, 0] = 0
+    rgb = torch.zeros(1, 3, 48, 64)
+    size = network_input(rgb, depth, K[None])[0, 8]
+    torch.testing.assert_close(size[1, 1], torch.tensor(0.0), atol=1e-6, rtol=0)  # 1.2 mm: the usual one
+    assert size[0, 0] == 0
+    twice = network_input(rgb, 2 * depth, K[None])[0, 8]
+    zoomed = network_input(rgb, depth, torch.diag(torch.tensor([0.5, 0.5, 1])) @ K[None])[0, 8]
+    torch.testing.assert_close(twice[1, 1], torch.tensor(2.0).log())
+    torch.testing.assert_close(zoomed, twice)

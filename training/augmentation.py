@@ -12,16 +12,17 @@ from dense_descriptor_ros.errors import ConfigError
 class AugmentationConfig:
     """Strengths and probabilities; all 0 leaves images as they are but for the crop."""
 
-    zoom_min: float = 0.6
+    zoom_min: float = 0.5
     zoom_max: float = 1.6
-    anywhere: float = 0.15
+    anywhere: float = 0.25
     """Probability that a crop is anywhere, perhaps without an object: other things must be seen as well."""
     roll_deg: float = 30.0
     mirror: float = 0.5
     """Probability."""
     recolour: float = 0.5
-    """Probability that the objects, and apart from them the background, get another colouring."""
-    jitter: float = 0.4
+    """Probability that a scene gets other colours. The same on the objects and around them: else the network
+    would learn to see the seam."""
+    jitter: float = 0.3
     """Largest relative change of brightness, contrast, saturation and white balance."""
     grey: float = 0.05
     blur: float = 0.3
@@ -44,32 +45,48 @@ class AugmentationConfig:
             )
 
 
+@dataclass(frozen=True)
+class Recolouring:
+    """Another colouring of a scene, the same in all its views: a point's colour tells it in both."""
+
+    mix: np.ndarray
+    """(3, 3) float32, from old to new channels."""
+    inverted: bool
+    tint: np.ndarray
+    """(3,) float32"""
+    strength: float
+    """0 leaves the colours."""
+    grey: bool
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """The image (H, W, 3) float32, 0 to 1, in the new colours; texture and shading stay."""
+        mixed = image @ self.mix
+        if self.inverted:
+            mixed = 1 - mixed
+        image = (1 - self.strength) * image + self.strength * mixed * self.tint
+        return np.repeat(image.mean(-1, keepdims=True), 3, -1) if self.grey else image
+
+
+def draw_recolouring(config: AugmentationConfig, rng: np.random.Generator) -> Recolouring:
+    """Channels mixed at random, sometimes inverted, towards a random tint."""
+    return Recolouring(
+        mix=rng.dirichlet(np.ones(3), 3).T.astype(np.float32),
+        inverted=bool(rng.random() < 0.2),
+        tint=rng.uniform(0.3, 1.3, 3).astype(np.float32),
+        strength=float(rng.uniform(0.3, 1)) if rng.random() < config.recolour else 0.0,
+        grey=bool(rng.random() < config.grey),
+    )
+
+
 def augment_colour(
-    rgb: np.ndarray, objects: np.ndarray, config: AugmentationConfig, rng: np.random.Generator
+    rgb: np.ndarray, recolouring: Recolouring, config: AugmentationConfig, rng: np.random.Generator
 ) -> np.ndarray:
-    """Another look of an image (H, W, 3) uint8; `objects` (H, W) bool marks the category's instances."""
-    image = rgb.astype(np.float32) / 255
-    for region in (objects, ~objects):
-        if rng.random() < config.recolour:
-            image = np.where(region[..., None], recolour(image, rng), image)
-    image = jitter(image, config.jitter, rng)
-    if rng.random() < config.grey:
-        image = np.repeat(image.mean(-1, keepdims=True), 3, -1)
+    """Another look of one view (H, W, 3) uint8: its scene's colours, its own exposure, blur and noise."""
+    image = jitter(recolouring(rgb.astype(np.float32) / 255), config.jitter, rng)
     if rng.random() < config.blur:
-        image[:] = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2))
-    noise = rng.normal(0, rng.uniform(0, config.noise) + 1e-6, image.shape).astype(np.float32)
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.2))
+    noise = np.float32(rng.uniform(0, config.noise)) * rng.standard_normal(image.shape, np.float32)
     return ((image + noise).clip(0, 1) * 255).astype(np.uint8)
-
-
-def recolour(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Mix the channels at random, sometimes inverted, towards a random tint; keeps texture and shading."""
-    mix = rng.dirichlet(np.ones(3), 3).astype(np.float32)
-    mixed = image @ mix.T
-    if rng.random() < 0.2:
-        mixed = 1 - mixed
-    tint = rng.uniform(0.3, 1.3, 3).astype(np.float32)
-    strength = np.float32(rng.uniform(0.3, 1))
-    return (1 - strength) * image + strength * mixed * tint
 
 
 def jitter(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:

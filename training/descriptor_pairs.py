@@ -11,11 +11,12 @@ import numpy as np
 
 from dense_descriptor_ros.bop import MM, BopDataset, Instance, ObjectModel, View
 from dense_descriptor_ros.geometry import inverse, project
+from dense_descriptor_ros.surface_code import REGIONS
 from dense_descriptor_ros.training.surface import Surface, visible_surface
-from dense_descriptor_ros.training.surface_coordinates import REGIONS, surface_coordinates, surface_regions
+from dense_descriptor_ros.training.surface_coordinates import surface_coordinates, surface_regions
 from dense_descriptor_ros.training.truth import MIN_PART_PX, camera_points_mm, pose_mm, read_depth_mm
 
-HANDLE, OUTSIDE = REGIONS.index('handle'), REGIONS.index('outside')
+HANDLE, OUTSIDE = REGIONS.index('radial'), REGIONS.index('outside')
 MATCHES = 100
 """Correspondences asked for in a pair of views."""
 MIN_MATCHES = 20

@@ -12,7 +12,13 @@ from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.geometry import apply, project
 from dense_descriptor_ros.model import SIZE_MULTIPLE, STRIDE
-from dense_descriptor_ros.training.augmentation import AugmentationConfig, augment_colour, augment_depth
+from dense_descriptor_ros.training.augmentation import (
+    AugmentationConfig,
+    Recolouring,
+    augment_colour,
+    augment_depth,
+    draw_recolouring,
+)
 from dense_descriptor_ros.training.labels import (
     HANDLE,
     ViewLabels,
@@ -105,7 +111,11 @@ class ViewPairs(Dataset[Sample]):
             view_labels(self.dataset, v, depth, camera, self.category)
             for v, depth, camera in zip(pair, exact, cameras, strict=True)
         ]
-        images = [self.draw_images(*args, rng) for args in zip(pair, exact, cameras, labels, strict=True)]
+        recolouring = draw_recolouring(self.augmentation, rng)
+        images = [
+            self.draw_images(*args, recolouring, rng)
+            for args in zip(pair, exact, cameras, labels, strict=True)
+        ]
         arrays = {key: np.stack([image[key] for image in images]) for key in images[0]}
         arrays |= self.draw_points(labels, cameras, rng)
         return {key: torch.from_numpy(value) for key, value in arrays.items()}
@@ -143,15 +153,14 @@ class ViewPairs(Dataset[Sample]):
         exact_depth_m: np.ndarray,
         camera: VirtualCamera,
         labels: ViewLabels,
+        recolouring: Recolouring,
         rng: np.random.Generator,
     ) -> dict[str, np.ndarray]:
         """Augmented images and per-cell truth of one view."""
         depth_m = exact_depth_m
         if (view.folder / 'depth_noisy').is_dir() and rng.random() < self.augmentation.depth_noisy:
             depth_m = view.depth_m('depth_noisy')
-        rgb = augment_colour(
-            camera.warp(view.rgb(), cv2.INTER_LINEAR), labels.instance_map > 0, self.augmentation, rng
-        )
+        rgb = augment_colour(camera.warp(view.rgb(), cv2.INTER_LINEAR), recolouring, self.augmentation, rng)
         count, parts = len(labels.instances), len(self.category.parts)
         padded = {
             'origins_m': np.zeros((MAX_INSTANCES, parts, 3), np.float32),

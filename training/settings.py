@@ -49,6 +49,8 @@ class TrainConfig:
     split: str = 'train'
     category: str = 'mug'
     val_share: float = 0.05
+    decoded: Path | None = Path('data/decoded')
+    """Folder that keeps decoded images; None keeps none."""
     out: Path = Path('runs')
     name: str = 'mug'
     resume: bool = False
@@ -78,7 +80,7 @@ class TrainConfig:
         """What must stay the same for a run to be resumed, as plain values."""
         values = asdict(self)
         values['init'] = str(self.init) if self.init else None
-        for key in ('resume', 'device', 'workers', 'out', 'name', 'data', 'every', 'val_images'):
+        for key in ('resume', 'device', 'workers', 'out', 'name', 'data', 'decoded', 'every', 'val_images'):
             del values[key]
         return values
 

@@ -10,13 +10,14 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from dense_descriptor_ros.bop import open_bop
+from dense_descriptor_ros.bop import BopDataset, open_bop
 from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from dense_descriptor_ros.engine import Engine, choose_device, has_bfloat16
 from dense_descriptor_ros.errors import ConfigError, TrainingError
 from dense_descriptor_ros.model import DescriptorNet, ModelConfig
 from dense_descriptor_ros.preprocess import network_input
+from dense_descriptor_ros.training.decoded import keep_decoded
 from dense_descriptor_ros.training.objective import Batch, objective_losses
 from dense_descriptor_ros.training.pairs import ViewPairs
 from dense_descriptor_ros.training.provenance import provenance
@@ -40,7 +41,8 @@ class Trainer:
             )
         torch.manual_seed(config.seed)
         self.category = load_category(config.category)
-        self.train_data, self.val_data = split_scenes(open_bop(config.data, config.split), config.val_share)
+        self.provenance = provenance(config)
+        self.train_data, self.val_data = split_scenes(self.open_data(), config.val_share)
         self.pairs = ViewPairs(self.train_data, self.category, config.pairs, config.augmentation, config.seed)
         self.device = choose_device(config.device)
         self.model = DescriptorNet(config.model, len(self.category.parts)).to(self.device)
@@ -56,8 +58,14 @@ class Trainer:
             weight_decay=config.optimiser.weight_decay,
         )
         self.step, self.best = 0, -1.0
-        self.provenance = provenance(config)
         self.identity = config.identity() | {'data_hash': self.provenance['data_hash']}
+
+    def open_data(self) -> BopDataset:
+        """The data set, with its images decoded where they are kept."""
+        dataset = open_bop(self.config.data, self.config.split)
+        if self.config.decoded is None:
+            return dataset
+        return keep_decoded(dataset, self.config.decoded / self.provenance['data_hash'][:16])
 
     def run(self) -> None:
         """Train to the last step.

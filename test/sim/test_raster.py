@@ -3,10 +3,10 @@
 import numpy as np
 
 from dense_descriptor_ros.geometry import pixel_grid
-from dense_descriptor_ros.sim.solid import solid_of_revolution
 from dense_descriptor_ros.sim.mesh import box_mesh
 from dense_descriptor_ros.sim.mug import build_mug, sample_mug
 from dense_descriptor_ros.sim.raster import rasterise
+from dense_descriptor_ros.sim.solid import solid_of_revolution
 
 K = np.array([[200.0, 0, 79.5], [0, 210.0, 60.2], [0, 0, 1]])
 SIZE = (120, 160)

@@ -7,6 +7,7 @@ from tiny_bop import BASELINE_MM, DEPTH_MM, F_PX, SCALE, centre_px, write_tiny_b
 
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.geometry import pixel_grid
+from dense_descriptor_ros.surface_code import REGIONS
 from dense_descriptor_ros.training.descriptor_metrics import (
     Answer,
     Found,
@@ -23,7 +24,6 @@ from dense_descriptor_ros.training.descriptor_pairs import (
     draw_same_instance,
     mug_views,
 )
-from dense_descriptor_ros.training.surface_coordinates import REGIONS
 
 INSIDE = REGIONS.index('inside')
 

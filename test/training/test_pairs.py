@@ -25,7 +25,7 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def pairs(dataset):
-    return ViewPairs(dataset, load_category('mug'), SIZE, AugmentationConfig(), seed=3)
+    return ViewPairs(dataset, load_category('mug'), SIZE, AugmentationConfig(anywhere=0), seed=3)
 
 
 def back_projected(K, uv):

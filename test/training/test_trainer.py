@@ -16,6 +16,7 @@ from dense_descriptor_ros.checkpoint import load_checkpoint
 from dense_descriptor_ros.engine import Engine
 from dense_descriptor_ros.errors import CheckpointError, ConfigError, TrainingError
 from dense_descriptor_ros.model import ModelConfig
+from dense_descriptor_ros.surface_code import CODE_DIM
 from dense_descriptor_ros.training import trainer as trainer_module
 from dense_descriptor_ros.training.pairs import PairConfig
 from dense_descriptor_ros.training.settings import EveryConfig, OptimiserConfig, TrainConfig, read_settings
@@ -31,6 +32,7 @@ def config(tmp_path):
         data=write_tiny_bop(tmp_path / 'data'),
         split='test',
         val_share=0.5,
+        decoded=tmp_path / 'decoded',
         out=tmp_path / 'runs',
         name='run',
         device='cpu',
@@ -53,7 +55,7 @@ def test_training_leaves_a_checkpoint_that_infers(config):
     assert list(config.folder.glob('events.out.tfevents.*'))
     K = np.array([[100.0, 0, 48], [0, 100, 32], [0, 0, 1]])
     prediction = Engine(last, 'cpu').infer(np.zeros((64, 96, 3), np.uint8), np.ones((64, 96), np.float32), K)
-    assert prediction.descriptors.shape == (4, 16, 24)
+    assert prediction.descriptors.shape == (4 + CODE_DIM, 16, 24)
 
 
 def test_a_killed_run_ends_where_the_uninterrupted_one_does(config, monkeypatch):
