@@ -32,9 +32,13 @@ class AugmentationConfig:
     """Probability of reading `depth_noisy`, where the data set has it, instead of `depth`."""
     depth_holes: float = 0.3
     """Probability of holes in depth."""
+    depth_missing: float = 0.06
+    """Probability of no depth at all: colour alone must do then."""
 
     def __post_init__(self) -> None:
-        for name in ('anywhere', 'mirror', 'recolour', 'grey', 'blur', 'depth_noisy', 'depth_holes'):
+        of_colour = ('recolour', 'grey', 'blur')
+        of_depth = ('depth_noisy', 'depth_holes', 'depth_missing')
+        for name in ('anywhere', 'mirror', *of_colour, *of_depth):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(
                     f'augmentation.{name} is {getattr(self, name)}: expected a probability, 0 to 1'
@@ -101,7 +105,9 @@ def jitter(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.n
 
 
 def augment_depth(depth_m: np.ndarray, config: AugmentationConfig, rng: np.random.Generator) -> np.ndarray:
-    """Depth (H, W) with elliptic holes and single pixels missing."""
+    """Depth (H, W) with elliptic holes and single pixels missing, or all."""
+    if rng.random() < config.depth_missing:
+        return np.zeros_like(depth_m)
     if rng.random() >= config.depth_holes:
         return depth_m
     height, width = depth_m.shape
@@ -110,5 +116,5 @@ def augment_depth(depth_m: np.ndarray, config: AugmentationConfig, rng: np.rando
         centre = (int(rng.integers(width)), int(rng.integers(height)))
         radii = (int(rng.integers(1, width // 10)), int(rng.integers(1, height // 10)))
         cv2.ellipse(keep, centre, radii, float(rng.uniform(0, 180)), 0, 360, 0, -1)
-    keep &= (rng.random((height, width)) > rng.uniform(0, 0.1)).astype(np.uint8)
+    keep &= (rng.random((height, width)) > 0.35 * rng.random() ** 2).astype(np.uint8)
     return depth_m * keep

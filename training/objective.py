@@ -53,7 +53,7 @@ def objective_losses(output: ModelOutput, batch: Batch, config: ObjectiveConfig)
     """
     flat = {
         key: batch[key].flatten(0, 1)
-        for key in ('depth_m', 'K', 'instance_map', 'origins_m', 'axes', 'visible', 'on_part')
+        for key in ('depth_m', 'true_depth_m', 'K', 'instance_map', 'origins_m', 'axes', 'visible', 'on_part')
     }
     losses = vote_losses(output, **flat)
     losses['multi_view'] = multi_view_loss(output, batch, config)

@@ -56,10 +56,10 @@ class ViewPairs(Dataset[Sample]):
     """Every view of a data set, each with another view of the same scene drawn at random.
 
     An item holds, with a leading dimension of 2 for the views: `rgb` uint8 (2, 3, H, W), `depth_m` (2, H, W),
-    `K` (2, 3, 3), `instance_map` (2, h, w), `on_part` (2, P, h, w), `origins_m` and `axes` (2, 16, P, 3),
-    `visible` (2, 16, P), and of the surface points `uv` (2, N, 2), `match_uv` (N, 2) in view 1, `matched`
-    (N), `owner` (2, N), `coordinates` (2, N, 7), `p_object` (N, 3). Points of view 1 are its own, not the
-    matches.
+    `K` (2, 3, 3), `true_depth_m` and `instance_map` (2, h, w), `on_part` (2, P, h, w), `origins_m` and `axes`
+    (2, 16, P, 3), `visible` (2, 16, P), and of the surface points `uv` (2, N, 2), `match_uv` (N, 2) in view
+    1, `matched` (N), `owner` (2, N), `coordinates` (2, N, 7), `p_object` (N, 3). Points of view 1 are its
+    own, not the matches.
 
     Raises:
         DatasetError: no scene shows an instance of the category, or one shows more than a batch can hold.
@@ -174,6 +174,7 @@ class ViewPairs(Dataset[Sample]):
             'rgb': np.ascontiguousarray(rgb.transpose(2, 0, 1)),
             'depth_m': augment_depth(camera.warp(depth_m, cv2.INTER_NEAREST), self.augmentation, rng),
             'K': camera.K.astype(np.float32),
+            'true_depth_m': labels.p_virtual[..., 2][cells].astype(np.float32),
             'instance_map': labels.instance_map[cells].astype(np.int64),
             'on_part': np.ascontiguousarray(labels.on_part[cells]),
         }

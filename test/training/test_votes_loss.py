@@ -6,6 +6,7 @@ from perfect_votes import perfect_output
 
 from dense_descriptor_ros.model import STRIDE, ModelOutput
 from dense_descriptor_ros.training.losses.votes import instance_weights, vote_losses
+from dense_descriptor_ros.votes import cell_pixels
 
 B, P, H, W = 2, 3, 32, 64
 h, w = H // STRIDE, W // STRIDE
@@ -20,6 +21,7 @@ def scene(seed=0):
     axes = torch.nn.functional.normalize(torch.randn(B, 2, P, 3, generator=generator), dim=-1)
     return {
         'depth_m': 0.6 + 0.2 * torch.rand(B, H, W, generator=generator),
+        'true_depth_m': torch.full((B, h, w), 0.7),
         'K': K,
         'instance_map': instance_map,
         'origins_m': torch.randn(B, 2, P, 3, generator=generator) * 0.05 + torch.tensor([0, 0, 0.7]),
@@ -101,10 +103,11 @@ def test_the_best_spread_is_a_third_of_the_error():
     assert float(log_spread.detach().exp()) == pytest.approx(errors[-1] / 3, rel=0.02)
 
 
-def test_hidden_parts_and_missing_depth_teach_nothing():
+def test_hidden_parts_and_unknown_depth_teach_nothing():
     truth = scene()
     truth['visible'][:, :, 1] = False
     truth['depth_m'][1] = 0
+    truth['true_depth_m'][1] = 0
     output = random_output()
     losses = vote_losses(output, **truth)
     (losses['keypoint'] + losses['axis']).backward()
@@ -113,6 +116,15 @@ def test_hidden_parts_and_missing_depth_teach_nothing():
     assert output.offset_cells.grad[1].abs().max() == 0
     assert output.offset_cells.grad[0, 0].abs().max() > 0
     assert output.axis.grad[1, 0].abs().max() > 0
+
+
+def test_a_cell_without_measured_depth_votes_by_the_true_one():
+    truth = {key: value[:1] for key, value in scene().items()}
+    measured = vote_losses(random_output(), **truth)
+    cells = cell_pixels(H, W)
+    truth['true_depth_m'] = truth['depth_m'][:, cells[1], cells[0]]
+    truth['depth_m'] = torch.zeros(1, H, W)
+    torch.testing.assert_close(vote_losses(random_output(), **truth), measured)
 
 
 def test_an_image_without_objects_still_teaches_the_background():

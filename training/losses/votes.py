@@ -13,6 +13,7 @@ OFF_PART_WEIGHT = 0.1
 def vote_losses(
     output: ModelOutput,
     depth_m: torch.Tensor,
+    true_depth_m: torch.Tensor,
     K: torch.Tensor,
     instance_map: torch.Tensor,
     origins_m: torch.Tensor,
@@ -24,7 +25,8 @@ def vote_losses(
 
     Args:
         output: of the network, for B images.
-        depth_m: (B, H, W) as the network saw it; a cell without depth has no vote.
+        depth_m: (B, H, W) as the network saw it.
+        true_depth_m: (B, h, w) of the cells, by which a cell without depth votes; 0 where unknown.
         K: (B, 3, 3) pixels.
         instance_map: (B, h, w) int, 0 for background, else 1 + instance.
         origins_m: (B, I, P, 3) camera frame.
@@ -51,7 +53,8 @@ def vote_losses(
 
     uv = cell_pixels(depth_m.shape[-2], depth_m.shape[-1], depth_m.device)[:, i, j].T  # (N, 2)
     rays = rays_of(K[b], uv.to(K.dtype))[:, :, None]  # (N, 3, 1)
-    z = depth_m[b, uv[:, 1], uv[:, 0]]
+    measured = depth_m[b, uv[:, 1], uv[:, 0]]
+    z = torch.where(measured > 0, measured, true_depth_m[b, i, j])
     part_weight = seen * weight[:, None] * (OFF_PART_WEIGHT + (1 - OFF_PART_WEIGHT) * on)
     truth = camera_to_ray(rays, axes[b, owner].transpose(1, 2))  # (N, 3, P)
     cosine = (output.axis[b, :, :, i, j].transpose(1, 2) * truth).sum(1)
