@@ -12,6 +12,7 @@ from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.frames import AffordanceFrame
 from dense_descriptor_ros.parts import PartEstimate, align_with_revolution, normal_part, weighted_quantile
+from dense_descriptor_ros.prism import PrismConfig
 from dense_descriptor_ros.revolution import RevolutionConfig
 from dense_descriptor_ros.votes import Votes
 
@@ -44,6 +45,7 @@ class DecodeConfig:
     """Frames below are left out."""
     max_instances: int = 20
     revolution: RevolutionConfig = field(default_factory=RevolutionConfig)
+    prism: PrismConfig = field(default_factory=PrismConfig)
 
     def __post_init__(self) -> None:
         for name in ('min_object_score', 'hidden_hallmark', 'score_threshold'):
@@ -135,12 +137,10 @@ def gaussian(offsets: np.ndarray, bandwidth: float) -> np.ndarray:
     return np.exp(-(offsets**2).sum(-1) / (2 * bandwidth**2))
 
 
-def describe_object(
-    votes: Votes, cells: np.ndarray, category: Category, config: DecodeConfig
-) -> FoundObject:
+def describe_object(votes: Votes, cells: np.ndarray, category: Category, config: DecodeConfig) -> FoundObject:
     """Parts and frames of one object from its own votes; `instance` is not numbered yet."""
     estimates = [estimate_part(votes, part, config) for part in range(len(category.parts))]
-    estimates = align_with_revolution(votes, estimates, category, config.revolution)
+    estimates = align_with_revolution(votes, estimates, category, config.revolution, config.prism)
     by_name = dict(zip(category.part_names, estimates, strict=True))
     frames = []
     for part, estimate in zip(category.parts, estimates, strict=True):

@@ -1,6 +1,7 @@
 """Inference: numpy images in, frames and descriptors out."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -60,7 +61,24 @@ class Engine:
         Raises:
             InputError: a shape, type or value does not fit.
         """
-        check_input(rgb, depth_m, K)
+        check_image(rgb, K)
+        check_depth(depth_m, rgb.shape[:2])
+        return self._infer(rgb, depth_m, K, has_depth=True)
+
+    def infer_colour(self, rgb: np.ndarray, K: np.ndarray) -> Prediction:
+        """What colour alone shows of one image: frames whose scale is unknown, and descriptors.
+
+        Args:
+            rgb: (H, W, 3) uint8.
+            K: (3, 3) pixels, of an image without distortion.
+
+        Raises:
+            InputError: a shape, type or value does not fit.
+        """
+        check_image(rgb, K)
+        return self._infer(rgb, np.zeros(rgb.shape[:2], np.float32), K, has_depth=False)
+
+    def _infer(self, rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray, has_depth: bool) -> Prediction:
         start = time.perf_counter()
         rgb, depth_m, K = fit_to_network(rgb, depth_m, K)
         image = torch.from_numpy(rgb).to(self.device).permute(2, 0, 1)[None].float() / 255
@@ -70,12 +88,14 @@ class Engine:
             channels = network_input(image, depth, intrinsics).contiguous(memory_format=torch.channels_last)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half_precision):
                 output = self._model(channels)
-            votes = cast_votes(output, channels, depth, intrinsics, self.config.min_object_score)
+            measured = depth if has_depth else None
+            votes = cast_votes(output, channels, measured, intrinsics, self.config.min_object_score)
             learned = output.descriptors[0].cpu().numpy()
             object_score = output.object_logit[0].sigmoid().cpu().numpy()
         objects = find_objects(votes, self.category, self.config)
-        frames = confident_frames(objects, self.config)
-        descriptors = add_surface_codes(learned, votes, objects, self.category)
+        frames = [replace(frame, scale_known=has_depth) for frame in confident_frames(objects, self.config)]
+        # Where on its surface a cell lies is known from depth alone.
+        descriptors = add_surface_codes(learned, votes, objects if has_depth else [], self.category)
         return Prediction(frames, descriptors, object_score, time.perf_counter() - start)
 
 
@@ -107,22 +127,26 @@ def has_bfloat16(device: torch.device) -> bool:
     return bool(supported and supported())
 
 
-def check_input(rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray) -> None:
-    """Raise InputError unless the three fit together."""
+def check_image(rgb: np.ndarray, K: np.ndarray) -> None:
+    """Raise InputError unless the two are an image and its intrinsics."""
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
         raise InputError(f'rgb is {rgb.dtype} of shape {rgb.shape}: expected uint8 (H, W, 3)')
     if min(rgb.shape[:2]) < SIZE_MULTIPLE:
         raise InputError(
             f'rgb has {rgb.shape[1]}x{rgb.shape[0]} pixels: expected at least {SIZE_MULTIPLE}x{SIZE_MULTIPLE}'
         )
-    if depth_m.shape != rgb.shape[:2] or not np.issubdtype(depth_m.dtype, np.floating):
-        raise InputError(
-            f'depth_m is {depth_m.dtype} of shape {depth_m.shape}: expected floats of shape '
-            f'{rgb.shape[:2]}, metres registered to the colour image'
-        )
     if np.shape(K) != (3, 3) or not np.isfinite(K).all() or K[0, 0] <= 0 or K[1, 1] <= 0:
         raise InputError(
             f'K is {np.asarray(K).tolist()}: expected a finite 3x3 matrix with positive focal lengths'
+        )
+
+
+def check_depth(depth_m: np.ndarray, size: tuple[int, ...]) -> None:
+    """Raise InputError unless depth fits an image of this height and width."""
+    if depth_m.shape != size or not np.issubdtype(depth_m.dtype, np.floating):
+        raise InputError(
+            f'depth_m is {depth_m.dtype} of shape {depth_m.shape}: expected floats of shape '
+            f'{size}, metres registered to the colour image'
         )
     if not (np.isfinite(depth_m) & (depth_m > 0)).any():
         raise InputError('depth_m has no pixel above 0: frames need depth; check the sensor and its unit')

@@ -23,6 +23,8 @@ class AffordanceFrame:
     """Unit direction (3,) of the part's +z."""
     second_axis: np.ndarray | None = None
     """Unit direction (3,) normal to the axis, the part's +x; None where the image does not determine it."""
+    scale_known: bool = True
+    """False without depth: the keypoint is then at z = 1 on its viewing ray, and its distance unknown."""
 
     @property
     def orientation_complete(self) -> bool:

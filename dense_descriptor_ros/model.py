@@ -22,6 +22,8 @@ STRIDE = 4
 SIZE_MULTIPLE = 32
 """Height and width of the input are multiples of this."""
 LOG_SPREAD_RANGE = (-4.0, 4.0)
+BACKBONES = ('resnet18', 'resnet34', 'resnet50', 'mobilenet_v3_large')
+FRAMES_FROM = ('both', 'features', 'descriptors')
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,15 @@ class ModelConfig:
     head_channels: int = 64
     """The stride-4 convolutions cost more than the rest: 128 and 128 take twice the time."""
     last_stage_channels: int = 256
-    """Width of the stride-32 stage; the stock 512 would triple the checkpoint."""
+    """Width of a ResNet's stride-32 stage; the stock 512 would triple the checkpoint."""
+    frames_from: str = 'both'
+    """What the affordance head sees: features, descriptors or both."""
 
     def __post_init__(self) -> None:
-        if self.backbone not in ('resnet18', 'resnet34'):
-            raise ConfigError(f'backbone {self.backbone!r} is unknown: expected resnet18 or resnet34')
+        if self.backbone not in BACKBONES:
+            raise ConfigError(f'backbone {self.backbone!r} is unknown: expected one of {BACKBONES}')
+        if self.frames_from not in FRAMES_FROM:
+            raise ConfigError(f'frames_from is {self.frames_from!r}: expected one of {FRAMES_FROM}')
         for name in ('descriptor_dim', 'pyramid_channels', 'head_channels', 'last_stage_channels'):
             if getattr(self, name) < 1:
                 raise ConfigError(f'{name} is {getattr(self, name)}: expected at least 1')
@@ -78,14 +84,18 @@ class DescriptorNet(nn.Module):
         self.pyramid = torchvision.ops.FeaturePyramidNetwork(widths, config.pyramid_channels)
         width, D = config.pyramid_channels, config.descriptor_dim
         self.descriptor_head = head(width, config.head_channels, D)
-        self.frame_head = head(width + D, config.head_channels, 1 + 8 * part_count)
+        self.frames_from = config.frames_from
+        width_in = {'both': width + D, 'features': width, 'descriptors': D}[config.frames_from]
+        self.frame_head = head(width_in, config.head_channels, 1 + 8 * part_count)
 
     def forward(self, image: torch.Tensor) -> ModelOutput:
         """Run the network on (B, 9, H, W) from `network_input`, H and W multiples of 32."""
         features = self.pyramid(self.backbone(image))['stride4']
         # Normalisation and geometry in float32 whatever autocast does.
         descriptors = F.normalize(self.descriptor_head(features).float(), dim=1, eps=1e-6)
-        votes = self.frame_head(torch.cat([features, descriptors.to(features.dtype)], 1)).float()
+        inputs = {'features': features, 'descriptors': descriptors.to(features.dtype)}
+        seen = list(inputs.values()) if self.frames_from == 'both' else [inputs[self.frames_from]]
+        votes = self.frame_head(torch.cat(seen, 1)).float()
         object_logit, votes = votes[:, 0], votes[:, 1:].unflatten(1, (self.part_count, 8))
         return ModelOutput(
             descriptors=descriptors,
@@ -98,14 +108,20 @@ class DescriptorNet(nn.Module):
 
 
 def build_backbone(config: ModelConfig) -> tuple[nn.Module, list[int]]:
-    """Randomly initialised torchvision ResNet for 9-channel input, and the widths of its four stages."""
+    """Randomly initialised torchvision network for 9-channel input, and the widths of its four stages."""
+    if config.backbone == 'mobilenet_v3_large':
+        mobilenet = torchvision.models.mobilenet_v3_large(weights=None).features
+        mobilenet[0][0] = nn.Conv2d(INPUT_CHANNELS, 16, 3, stride=2, padding=1, bias=False)
+        stages = {'3': 'stride4', '6': 'stride8', '12': 'stride16', '15': 'stride32'}
+        return create_feature_extractor(mobilenet, stages), [24, 40, 112, 160]
     resnet = getattr(torchvision.models, config.backbone)(weights=None)
     resnet.conv1 = nn.Conv2d(INPUT_CHANNELS, 64, 7, stride=2, padding=3, bias=False)
     block = type(resnet.layer4[0])
-    resnet.inplanes = 256
+    resnet.inplanes = 256 * block.expansion
     resnet.layer4 = resnet._make_layer(block, config.last_stage_channels, len(resnet.layer4), stride=2)
     nodes = {'layer1': 'stride4', 'layer2': 'stride8', 'layer3': 'stride16', 'layer4': 'stride32'}
-    return create_feature_extractor(resnet, nodes), [64, 128, 256, config.last_stage_channels]
+    widths = [block.expansion * width for width in (64, 128, 256, config.last_stage_channels)]
+    return create_feature_extractor(resnet, nodes), widths
 
 
 def head(width_in: int, width: int, width_out: int) -> nn.Sequential:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dense_descriptor_ros.category import Category
+from dense_descriptor_ros.prism import PrismConfig, fit_prism_axis
 from dense_descriptor_ros.revolution import RevolutionConfig, fit_axis
 from dense_descriptor_ros.votes import Votes
 
@@ -27,26 +28,34 @@ class PartEstimate:
 
 
 def align_with_revolution(
-    votes: Votes, estimates: list[PartEstimate], category: Category, config: RevolutionConfig
+    votes: Votes,
+    estimates: list[PartEstimate],
+    category: Category,
+    config: RevolutionConfig,
+    prism: PrismConfig,
 ) -> list[PartEstimate]:
     """Estimates with the object's axis of revolution fitted to its surface, for categories that have one.
 
-    Votes know where the axis is to some degrees, the surface to a fraction of one. Parts on the axis get its
-    direction and move onto it, the one at the end no lower than the surface reaches: votes that are torn
-    between the two ends of a lying object meet in its middle. Radial parts point from the axis to their
-    keypoint, which the votes know better than the direction itself.
+    A member that is no surface of revolution, such as a square mug, has the axis of a prism. Votes know
+    where the axis is to some degrees, the surface to a fraction of one. Parts on the axis get its direction
+    and move onto it, the one at the end no lower than the surface reaches: votes that are torn between the
+    two ends of a lying object meet in its middle. Radial parts point from the axis to their keypoint, which
+    the votes know better than the direction itself.
     """
     on_axis = [i for i, part in enumerate(category.parts) if part.revolution == 'on_axis']
-    if not on_axis:
+    if not on_axis or not votes.normal.any():
         return estimates
     off_axis = [i for i in range(len(estimates)) if i not in on_axis]
     on_surface = (
         votes.weight * (1 - votes.on_part[:, off_axis]).prod(1) * np.linalg.norm(votes.normal, axis=1)
     )
     guess = unit(sum((estimates[i].axis for i in on_axis), np.zeros(3)))
-    centre, axis = fit_axis(
+    centre, axis, explained = fit_axis(
         votes.point_m, votes.normal, on_surface, estimates[on_axis[0]].origin_m, guess, config
     )
+    if explained < prism.explained_below:
+        centre = estimates[on_axis[0]].origin_m
+        axis = fit_prism_axis(votes.normal, on_surface, guess, prism)
     end_m = weighted_quantile((votes.point_m - centre) @ axis[:, None], on_surface, END_SHARE)[0]
     aligned = []
     for part, estimate in zip(category.parts, estimates, strict=True):

@@ -6,6 +6,7 @@ approximation for reverse engineering", Computing 60).
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +33,17 @@ class RevolutionConfig:
                 raise ConfigError(f'{name} is {getattr(self, name)}: expected more than 0')
 
 
+class AxisFit(NamedTuple):
+    """An axis, and how well the surface agrees with it."""
+
+    centre_m: np.ndarray
+    """(3,) point on the axis nearest the guess."""
+    axis: np.ndarray
+    """(3,) unit, on the side of the guess."""
+    explained: float
+    """Share of the points, 0 to 1, whose normals meet the axis to within `residual_m`; 1 without points."""
+
+
 def fit_axis(
     points_m: np.ndarray,
     normals: np.ndarray,
@@ -39,7 +51,7 @@ def fit_axis(
     centre_m: np.ndarray,
     axis: np.ndarray,
     config: RevolutionConfig,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> AxisFit:
     """Most probable axis given the points and a guess, by iteratively reweighted Gauss-Newton.
 
     Where the points do not determine the axis, as on a flat or a sphere, the guess stays.
@@ -51,9 +63,6 @@ def fit_axis(
         centre_m: (3,) guess of a point on the axis.
         axis: (3,) unit, guess of its direction.
         config: scales of the errors.
-
-    Returns:
-        Point on the axis (3,) nearest the guess, and unit direction (3,) on the side of the guess.
     """
     across = np.linalg.svd(axis[None])[2][1:]  # (2, 3), normal to the guess
     prior = 1 / np.array([config.axis_rad, config.axis_rad, config.centre_m, config.centre_m]) ** 2
@@ -66,5 +75,9 @@ def fit_axis(
         jacobian = np.concatenate([moments @ across.T, -np.cross(normals, a) @ across.T], 1)
         information = jacobian.T * cauchy @ jacobian + np.diag(prior)
         state = state - np.linalg.solve(information, jacobian.T @ (cauchy * residuals) + prior * state)
-    direction = axis + state[:2] @ across
-    return centre_m + state[2:] @ across, direction / np.linalg.norm(direction)
+    direction, centre = axis + state[:2] @ across, centre_m + state[2:] @ across
+    direction /= np.linalg.norm(direction)
+    residuals = np.cross(points_m - centre, normals) @ direction
+    good = weight / (1 + (residuals / config.residual_m) ** 2)
+    total = float(weight.sum())
+    return AxisFit(centre, direction, float(good.sum()) / total if total > 0 else 1.0)

@@ -8,6 +8,9 @@ import torch
 from dense_descriptor_ros.model import STRIDE, ModelOutput
 from dense_descriptor_ros.preprocess import NORMAL_CHANNELS, ray_to_camera, rays_of
 
+NEAREST_Z = 0.1
+"""Of a vote's depth and its cell's; a nearer one is not projected."""
+
 
 @dataclass(frozen=True)
 class Votes:
@@ -50,7 +53,7 @@ def cell_pixels(height: int, width: int, device: torch.device | None = None) -> 
 def cast_votes(
     output: ModelOutput,
     channels: torch.Tensor,
-    depth_m: torch.Tensor,
+    depth_m: torch.Tensor | None,
     K: torch.Tensor,
     min_object_score: float,
 ) -> Votes:
@@ -59,12 +62,13 @@ def cast_votes(
     Args:
         output: of batch size 1.
         channels: (1, 9, H, W) that the network saw.
-        depth_m: (1, H, W), 0 where unknown; a cell without depth has no vote.
+        depth_m: (1, H, W), 0 where unknown; a cell without depth has no vote. None without any depth: then
+            keypoints are on the plane z = 1, where their projections alone mean something.
         K: (1, 3, 3) pixels.
         min_object_score: a cell votes from this probability on.
     """
-    uv = cell_pixels(depth_m.shape[-2], depth_m.shape[-1], depth_m.device)
-    depth = depth_m[0, uv[1], uv[0]]
+    uv = cell_pixels(channels.shape[-2], channels.shape[-1], channels.device)
+    depth = K.new_ones(uv.shape[1:]) if depth_m is None else depth_m[0, uv[1], uv[0]]
     object_score = output.object_logit[0].sigmoid()
     i, j = torch.nonzero((object_score >= min_object_score) & (depth > 0), as_tuple=True)
     u, v = uv[:, i, j]
@@ -75,6 +79,8 @@ def cast_votes(
     by_part = rays[0].T[:, :, None]  # (N, 3, 1): one ray for all parts of a cell
     points = rays[0].T * z[:, None]
     keypoints = points[:, None] + ray_to_camera(by_part, offset_m.transpose(1, 2)).transpose(1, 2)
+    if depth_m is None:
+        keypoints = keypoints / keypoints[..., 2:].clamp(min=NEAREST_Z)
     axes = ray_to_camera(by_part, output.axis[0][..., i, j].permute(2, 1, 0)).transpose(1, 2)
     normals = ray_to_camera(rays, channels[:, NORMAL_CHANNELS, v, u].float())[0].T
     return Votes(

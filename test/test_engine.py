@@ -4,6 +4,7 @@ import torch
 
 from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.checkpoint import Checkpoint
+from dense_descriptor_ros.decode import DecodeConfig
 from dense_descriptor_ros.engine import MAX_SIDE_PX, Engine, choose_device, fit_to_network
 from dense_descriptor_ros.errors import ConfigError, InputError
 from dense_descriptor_ros.geometry import back_project
@@ -106,3 +107,20 @@ def test_bad_input_is_named(engine, rgb, depth_m, K, message):
 def test_a_device_that_is_not_here_is_refused(name):
     with pytest.raises(ConfigError, match=name):
         choose_device(name)
+
+
+def test_colour_alone_gives_frames_of_unknown_scale(engine):
+    generous = Engine(
+        Checkpoint(engine._model, ModelConfig(descriptor_dim=5), load_category('mug')),
+        'cpu',
+        DecodeConfig(min_object_score=0.0, min_support_cells=1.0, score_threshold=0.0),
+    )
+    rgb, depth_m = rgbd()
+    prediction = generous.infer_colour(rgb, K)
+    assert prediction.frames
+    assert not any(frame.scale_known for frame in prediction.frames)
+    for frame in prediction.frames:
+        if frame.part == 'body':
+            assert frame.origin_m[2] == pytest.approx(1, abs=1e-3)
+    assert (prediction.descriptors[5:] == 0).all()
+    assert all(frame.scale_known for frame in generous.infer(rgb, depth_m, K).frames)

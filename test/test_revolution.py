@@ -43,7 +43,8 @@ def line_error(centre, axis):
 def test_an_exact_surface_gives_its_axis(slope, seed):
     rng = np.random.default_rng(seed)
     points, normals = cone(rng, slope=slope)
-    distance_m, angle = line_error(*fit_axis(points, normals, np.ones(300), *guess(rng), RevolutionConfig()))
+    fit = fit_axis(points, normals, np.ones(300), *guess(rng), RevolutionConfig())
+    distance_m, angle = line_error(fit.centre_m, fit.axis)
     assert distance_m < 0.0015
     assert angle < 1.5
 
@@ -56,7 +57,8 @@ def test_noise_and_a_fifth_of_other_points_do_little_harm(seed):
     points += rng.normal(0, 0.001, points.shape)
     normals[:60] = rng.standard_normal((60, 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    distance_m, angle = line_error(*fit_axis(points, normals, np.ones(300), *guess(rng), RevolutionConfig()))
+    fit = fit_axis(points, normals, np.ones(300), *guess(rng), RevolutionConfig())
+    distance_m, angle = line_error(fit.centre_m, fit.axis)
     assert distance_m < 0.004
     assert angle < 4
 
@@ -75,7 +77,7 @@ def test_points_without_weight_count_for_nothing():
         RevolutionConfig(),
     )
     alone = fit_axis(points, normals, np.ones(300), *start, RevolutionConfig())
-    np.testing.assert_allclose(np.concatenate(both), np.concatenate(alone), atol=1e-9)
+    np.testing.assert_allclose(np.hstack(both), np.hstack(alone), atol=1e-9)
 
 
 def test_a_sphere_leaves_the_direction_as_guessed():
@@ -83,7 +85,7 @@ def test_a_sphere_leaves_the_direction_as_guessed():
     normals = rng.standard_normal((300, 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     centre, axis = guess(rng, shift_m=0.0)
-    fitted_centre, fitted_axis = fit_axis(
+    fitted_centre, fitted_axis, _ = fit_axis(
         CENTRE + 0.04 * normals, normals, np.ones(300), centre, axis, RevolutionConfig()
     )
     np.testing.assert_allclose(fitted_axis, axis, atol=1e-3)
@@ -93,7 +95,20 @@ def test_a_sphere_leaves_the_direction_as_guessed():
 def test_without_points_the_guess_stays():
     centre, axis = guess(np.random.default_rng(1))
     fitted = fit_axis(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), centre, axis, RevolutionConfig())
-    np.testing.assert_allclose(np.concatenate(fitted), np.concatenate([centre, axis]), atol=1e-12)
+    np.testing.assert_allclose(np.hstack(fitted), np.hstack([centre, axis, 1]), atol=1e-12)
+
+
+def test_a_surface_of_revolution_is_explained_and_a_box_is_not():
+    rng = np.random.default_rng(0)
+    points, normals = cone(rng)
+    assert fit_axis(points, normals, np.ones(300), *guess(rng, 0.05), RevolutionConfig()).explained > 0.95
+    R = rotation_to_axis()
+    across, z = rng.uniform(-0.035, 0.035, 150), rng.uniform(-0.05, 0.05, (2, 150))
+    half = np.full(150, 0.035)
+    sides = [np.stack([half, across, z[0]], 1), np.stack([across, half, z[1]], 1)]
+    flat = np.concatenate([np.tile(R[:, 0], (150, 1)), np.tile(R[:, 1], (150, 1))])
+    box = fit_axis(np.concatenate(sides) @ R.T + CENTRE, flat, np.ones(300), CENTRE, AXIS, RevolutionConfig())
+    assert box.explained < 0.3
 
 
 def test_scales_are_positive():

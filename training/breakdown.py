@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dense_descriptor_ros.training.acf_metrics import Outcome, ratio
-from dense_descriptor_ros.training.truth import TrueFrame
+from dense_descriptor_ros.training.truth import MIN_PART_PX, TrueFrame
 
 RIGHT_MM, RIGHT_DEG = 20.0, 10.0
 """Thresholds of the main figure."""
@@ -49,6 +49,23 @@ CONDITIONS = (
             ('0.5-0.75 m', 0.5, 0.75),
             ('0.75-1 m', 0.75, 1.0),
             ('> 1 m', 1.0, math.inf),
+        ),
+    ),
+    Condition(
+        'handle',
+        lambda frame: frame.handle_px,
+        (
+            ('hidden', 0, MIN_PART_PX),
+            ('in sight', MIN_PART_PX, math.inf),
+        ),
+    ),
+    Condition(
+        'texture of the object',
+        lambda frame: frame.texture,
+        (
+            ('plain', 0, 2),
+            ('some', 2, 6),
+            ('strong', 6, math.inf),
         ),
     ),
 )

@@ -24,6 +24,11 @@ def baselines(checkpoint: Checkpoint, device: str, depth_folder: str) -> dict[st
     }
 
 
+def learned_part(source: DescriptorSource, dim: int) -> DescriptorSource:
+    """The first `dim` dimensions: what the network says without the place on the surface."""
+    return lambda view: unit(source(view)[:dim].astype(np.float32))
+
+
 def random_descriptors(view: View) -> np.ndarray:
     """(D, h, w) of independent noise: the match is a random point."""
     height, width = view.rgb().shape[:2]

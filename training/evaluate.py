@@ -4,6 +4,7 @@ python training/evaluate.py data=data/mugs split=test checkpoint=runs/mug/best.s
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,15 @@ from dense_descriptor_ros.checkpoint import SHIPPED, load_checkpoint
 from dense_descriptor_ros.engine import Engine
 from dense_descriptor_ros.errors import ConfigError, DenseDescriptorError
 from dense_descriptor_ros.files import write_json
-from dense_descriptor_ros.training.descriptor_baselines import baselines
-from dense_descriptor_ros.training.evaluation import EvaluateConfig, Evaluation, evaluate, finite
+from dense_descriptor_ros.training.dense_object_nets import dense_object_nets
+from dense_descriptor_ros.training.descriptor_baselines import baselines, learned_part
+from dense_descriptor_ros.training.evaluation import (
+    EvaluateConfig,
+    Evaluation,
+    evaluate,
+    finite,
+    stored_descriptors,
+)
 from dense_descriptor_ros.training.report import write_report
 
 FRAME_ROWS = (
@@ -34,6 +42,7 @@ FRAME_ROWS = (
 )
 DESCRIPTOR_ROWS = (
     ('same_instance', 'below_0.02'),
+    ('same_instance', 'mean_error'),
     ('same_instance', 'pck_5px'),
     ('across_instances', 'within_.05'),
     ('across_instances', 'within_.10'),
@@ -50,7 +59,7 @@ def read_config(config: DictConfig) -> EvaluateConfig:
     if OmegaConf.is_missing(config, 'data'):
         raise ConfigError('data is not given: name a data set, such as data=data/mugs')
     values: dict[str, Any] = {str(key): value for key, value in config.items()}
-    for name in ('data', 'checkpoint', 'out'):
+    for name in ('data', 'checkpoint', 'out', 'dense_object_nets'):
         values[name] = None if values[name] is None else Path(str(values[name]))
     return EvaluateConfig(**values)
 
@@ -61,8 +70,14 @@ def run(config: EvaluateConfig) -> None:
     path = config.checkpoint or SHIPPED
     checkpoint = load_checkpoint(path)
     about = {'path': str(path), 'provenance': checkpoint.provenance}
+    engine = Engine(checkpoint, config.device)
     others = baselines(checkpoint, config.device, config.depth)
-    evaluation = evaluate(Engine(checkpoint, config.device), dataset, config, others, about)
+    if engine.learned_dim < engine.descriptor_dim:
+        source = partial(stored_descriptors, config.folder)
+        others = {'learned part alone': learned_part(source, engine.learned_dim), **others}
+    if config.dense_object_nets is not None:
+        others['Dense Object Nets'] = dense_object_nets(config.dense_object_nets)
+    evaluation = evaluate(engine, dataset, config, others, about)
     write_json(config.folder / 'metrics.json', finite(evaluation.metrics), indent=1)
     write_report(config.folder / 'report.html', evaluation)
     print_tables(evaluation)
@@ -75,6 +90,8 @@ def print_tables(evaluation: Evaluation) -> None:
     print(f'{"":34}' + ''.join(f'{part:>19}' for part in frames['parts']))
     for name in FRAME_ROWS:
         print(f'{name:34}' + ''.join(f'{row[name]:19.3f}' for row in frames['parts'].values()))
+    errors = evaluation.metrics['calibration_error']
+    print(f'{"calibration error of the score":34}' + ''.join(f'{errors[p]:19.3f}' for p in frames['parts']))
     print(f'\n{"descriptors, within the mask":34}' + ''.join(f'{name:>19}' for name in descriptors))
     for question, name in DESCRIPTOR_ROWS:
         values = [row[question].get('mask', {}).get(name, float('nan')) for row in descriptors.values()]

@@ -12,8 +12,16 @@ from dense_descriptor_ros.bop import BopDataset, View
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.files import write_json
 from dense_descriptor_ros.predict import Infers, descriptors_path, predict_dataset, read_descriptors
-from dense_descriptor_ros.training.acf_metrics import Outcome, Truth, acf_metrics, outcomes, part_names
-from dense_descriptor_ros.training.breakdown import CONDITIONS, breakdown
+from dense_descriptor_ros.training.acf_metrics import (
+    Outcome,
+    Truth,
+    acf_metrics,
+    outcomes,
+    part_names,
+    precision_recall,
+)
+from dense_descriptor_ros.training.breakdown import CONDITIONS, RIGHT_DEG, RIGHT_MM, breakdown
+from dense_descriptor_ros.training.calibration import calibration_error
 from dense_descriptor_ros.training.descriptor_metrics import (
     Answer,
     DescriptorSource,
@@ -50,6 +58,8 @@ class EvaluateConfig:
     device: str = 'auto'
     pairs: int = 100
     seed: int = 0
+    dense_object_nets: Path | None = None
+    """Weights of that baseline; None leaves it out."""
 
     def __post_init__(self) -> None:
         for name, least in (('pairs', 1), ('seed', 0)):
@@ -132,6 +142,10 @@ def evaluate(
         'depth': config.depth,
         'checkpoint': about,
         'frames': acf_metrics(truth, predictions, times_s),
+        'calibration_error': {
+            part: calibration_error(precision_recall(truth, predictions, part, RIGHT_MM, RIGHT_DEG))
+            for part in by_part
+        },
         'frames_by': {
             condition.name: {part: breakdown(results, condition) for part, results in by_part.items()}
             for condition in CONDITIONS

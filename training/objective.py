@@ -6,12 +6,15 @@ import torch
 import torch.nn.functional as F
 
 from dense_descriptor_ros.errors import ConfigError
-from dense_descriptor_ros.model import ModelOutput
+from dense_descriptor_ros.model import STRIDE, ModelOutput
+from dense_descriptor_ros.training.losses.distributional import distributional
+from dense_descriptor_ros.training.losses.pixel_margin import pixel_margin
 from dense_descriptor_ros.training.losses.pixel_nce import pixel_nce
 from dense_descriptor_ros.training.losses.surface_nce import surface_nce
 from dense_descriptor_ros.training.losses.votes import vote_losses
 
 Batch = dict[str, torch.Tensor]
+CONTRASTS = ('nce', 'margin', 'distributional')
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,12 @@ class ObjectiveConfig:
     part: float = 1.0
     keypoint: float = 0.5
     axis: float = 3.0
+    contrast: str = 'nce'
+    """Form of the contrast between views: nce, margin or distributional."""
+    margin: float = 0.5
+    """Of the margin form, between unit descriptors."""
+    spread_cells: float = 1.5
+    """Of the distributional form's target."""
     temperature: float = 0.1
     surface_bandwidth: float = 0.12
     non_match_m: float = 0.01
@@ -39,7 +48,9 @@ class ObjectiveConfig:
     def __post_init__(self) -> None:
         if self.name != 'dense_contrastive':
             raise ConfigError(f'objective {self.name!r} is unknown: expected dense_contrastive')
-        for name in ('temperature', 'surface_bandwidth', 'non_match_m'):
+        if self.contrast not in CONTRASTS:
+            raise ConfigError(f'objective.contrast is {self.contrast!r}: expected one of {CONTRASTS}')
+        for name in ('margin', 'spread_cells', 'temperature', 'surface_bandwidth', 'non_match_m'):
             if getattr(self, name) <= 0:
                 raise ConfigError(f'objective.{name} is {getattr(self, name)}: expected more than 0')
 
@@ -67,16 +78,24 @@ def multi_view_loss(output: ModelOutput, batch: Batch, config: ObjectiveConfig) 
     size = batch['depth_m'].shape[-2:]
     terms = []
     for pair, matched in enumerate(batch['matched']):
+        views = [2 * pair, 2 * pair + 1]
+        uv = [batch['uv'][pair, 0, matched], batch['match_uv'][pair, matched]]
+        points = [sample_descriptors(output.descriptors[v], p, size) for v, p in zip(views, uv, strict=True)]
+        if config.contrast == 'distributional':
+            for query, view, found in ((points[0], views[1], uv[1]), (points[1], views[0], uv[0])):
+                cell = (found + 0.5) / STRIDE - 0.5
+                image = output.descriptors[view]
+                terms.append(distributional(query, image, cell, config.temperature, config.spread_cells))
+            continue
         owner, p_object = batch['owner'][pair, 0, matched].abs(), batch['p_object'][pair, matched]
-        first = sample_descriptors(output.descriptors[2 * pair], batch['uv'][pair, 0, matched], size)
-        second = sample_descriptors(output.descriptors[2 * pair + 1], batch['match_uv'][pair, matched], size)
         # Other instances are neither matches nor non-matches: they should agree where they correspond.
         negative = (owner[:, None] == owner[None]) & (torch.cdist(p_object, p_object) > config.non_match_m)
-        background = background_descriptors(output, batch, [2 * pair, 2 * pair + 1], config.background)
-        terms += [
-            pixel_nce(first, second, negative, background, config.temperature),
-            pixel_nce(second, first, negative, background, config.temperature),
-        ]
+        background = background_descriptors(output, batch, views, config.background)
+        for query, positive in (points, points[::-1]):
+            if config.contrast == 'margin':
+                terms.append(pixel_margin(query, positive, negative, background, config.margin))
+            else:
+                terms.append(pixel_nce(query, positive, negative, background, config.temperature))
     return torch.stack(terms).mean()
 
 

@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 
 from dense_descriptor_ros.training.acf_metrics import precision_recall
 from dense_descriptor_ros.training.breakdown import CONDITIONS, RIGHT_DEG, RIGHT_MM
+from dense_descriptor_ros.training.calibration import BIN_EDGES, calibration_error, reliability
 from dense_descriptor_ros.training.descriptor_metrics import pixel_errors, surface_errors_mm
 from dense_descriptor_ros.training.evaluation import Evaluation
 
 COLOURS = ('#2a6fdb', '#e07b00', '#2a9d60', '#8e44ad', '#c0392b', '#555555')
-SCORE_BINS = 10
 NEVER = 1e9  # stands for an error that no threshold admits
 WIDTH_IN = 3.4
 STYLE: dict[Any, Any] = {
@@ -142,23 +142,20 @@ def condition_plot(evaluation: Evaluation) -> str:
         axes[0].set_ylabel('share right (20 mm, 10°)')
         axes[0].legend(fontsize=8)
 
-    return picture(3, draw)
+    return picture(len(CONDITIONS), draw)
 
 
 def reliability_plot(evaluation: Evaluation) -> str:
     """Share of right predictions over the score that they were given, and how many there are."""
 
     def draw(axes: list[Axes]) -> None:
-        edges = np.linspace(0, 1, SCORE_BINS + 1)
         axes[0].plot([0, 1], [0, 1], color='#999999', linestyle=':', label='calibrated')
         for part, colour in parts(evaluation):
             curve = precision_recall(evaluation.truth, evaluation.predictions, part, RIGHT_MM, RIGHT_DEG)
-            bins = np.clip(np.digitize(curve.scores, edges) - 1, 0, SCORE_BINS - 1)
-            used = np.unique(bins)
-            scores = [curve.scores[bins == b].mean() for b in used]
-            right = [curve.hits[bins == b].mean() for b in used]
-            axes[0].plot(scores, right, 'o-', markersize=3, color=colour, label=part)
-            axes[1].hist(curve.scores, bins=list(edges), histtype='step', color=colour)
+            bins = reliability(curve)
+            label = f'{part}, off by {calibration_error(curve):.2f}'
+            axes[0].plot(bins.score, bins.right, 'o-', markersize=3, color=colour, label=label)
+            axes[1].hist(curve.scores, bins=list(BIN_EDGES), histtype='step', color=colour)
         axes[0].set(xlabel='score', ylabel='share right (20 mm, 10°)', xlim=(0, 1), ylim=(0, 1.02))
         axes[1].set(xlabel='score', ylabel='predictions', xlim=(0, 1))
         axes[0].legend(loc='upper left')

@@ -37,6 +37,10 @@ class TrueFrame:
     """Visible share of the object, 0 to 1."""
     tilt_deg: float
     """Angle from the object's +z to the world's up, 0 to 180; NaN where the camera's pose is unknown."""
+    handle_px: int = 0
+    """Visible pixels of the object's handle."""
+    texture: float = 0.0
+    """Mean difference of neighbouring grey values on the object, 0 to 255."""
 
     @property
     def distance_mm(self) -> float:
@@ -54,12 +58,13 @@ def view_frames(view: View, models: dict[int, ObjectModel]) -> list[TrueFrame]:
     known = [instance for instance in view.instances if instance.obj_id in models]
     if not known:
         return []
-    frames, depth_mm = [], read_depth_mm(view)
+    frames, depth_mm, grey = [], read_depth_mm(view), view.rgb().mean(-1)
     for instance in known:
         model = models[instance.obj_id]
         seen = instance.visib_fract >= MIN_VISIBLE
         handle_px = handle_pixels(view, instance, model, depth_mm)
         R, t_mm = pose_mm(instance)
+        texture = mean_step(grey, view.visible_mask(instance))
         for part, frame in model.frames.items():
             enough = part != 'handle' or handle_px >= MIN_PART_PX
             frames.append(
@@ -71,6 +76,8 @@ def view_frames(view: View, models: dict[int, ObjectModel]) -> list[TrueFrame]:
                     required=seen and enough,
                     visible=instance.visib_fract,
                     tilt_deg=tilt_deg(view, instance),
+                    handle_px=handle_px,
+                    texture=texture,
                 )
             )
     return frames
@@ -100,6 +107,12 @@ def handle_pixels(view: View, instance: Instance, model: ObjectModel, depth_mm: 
     R, t_mm = pose_mm(instance)
     x_object = (p_camera - t_mm) @ R[:, 0]
     return int((x_object > model.handle_x_min_m / MM).sum())
+
+
+def mean_step(grey: np.ndarray, mask: np.ndarray) -> float:
+    """Mean absolute difference between neighbours in a row that both lie in the mask (H, W)."""
+    steps = np.abs(np.diff(grey, axis=1))[mask[:, 1:] & mask[:, :-1]]
+    return float(steps.mean()) if len(steps) else 0.0
 
 
 def tilt_deg(view: View, instance: Instance) -> float:

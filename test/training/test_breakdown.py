@@ -9,11 +9,12 @@ from dense_descriptor_ros.training.predictions import PredictedFrame
 from dense_descriptor_ros.training.report_cases import all_cases, kind_and_cost, worst_cases
 from dense_descriptor_ros.training.truth import TrueFrame
 
-VISIBLE, POSE, DISTANCE = CONDITIONS
+VISIBLE, POSE, DISTANCE, HANDLE, TEXTURE = CONDITIONS
 
 
-def true(visible=1.0, tilt_deg=0.0, distance_mm=600.0):
-    return TrueFrame('body', 0, np.array([0, 0, distance_mm]), np.array([0, 0, 1.0]), True, visible, tilt_deg)
+def true(visible=1.0, tilt_deg=0.0, distance_mm=600.0, part='body', **rest):
+    origin, axis = np.array([0, 0, distance_mm]), np.array([0, 0, 1.0])
+    return TrueFrame(part, 0, origin, axis, True, visible, tilt_deg, **rest)
 
 
 def outcome(truth=None, score=None, origin_mm=math.nan, axis_deg=math.nan):
@@ -43,6 +44,9 @@ def test_each_bin_has_its_own_accuracy():
         (POSE, true(tilt_deg=180), 'upside down'),
         (DISTANCE, true(distance_mm=499), '< 0.5 m'),
         (DISTANCE, true(distance_mm=1000), '> 1 m'),
+        (HANDLE, true(handle_px=24), 'hidden'),
+        (HANDLE, true(handle_px=25), 'in sight'),
+        (TEXTURE, true(texture=6.0), 'strong'),
     ],
 )
 def test_frames_fall_into_their_bin(condition, truth, label):
@@ -62,7 +66,15 @@ def test_frames_fall_into_their_bin(condition, truth, label):
     ],
 )
 def test_kinds_of_errors(result, expected):
-    assert kind_and_cost(result) == expected
+    assert kind_and_cost(result, []) == expected
+
+
+def test_a_keypoint_on_another_part_is_told_from_a_false_alarm():
+    handle = outcome(true(part='handle', distance_mm=10.0), 0.9, 1, 1)
+    alarm = outcome(None, 0.7)  # at the camera's origin, 10 mm from the handle
+    cases = all_cases({'handle': [handle], 'body': [alarm]})
+    assert [(case.part, case.kind, case.cost) for case in cases] == [('body', 'wrong part', 0.7)]
+    assert kind_and_cost(alarm, [true(part='handle', distance_mm=21.0)]) == ('false alarm', 0.7)
 
 
 def test_the_worst_of_each_kind_come_in_turn():

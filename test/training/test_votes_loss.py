@@ -119,11 +119,11 @@ def test_hidden_parts_and_unknown_depth_teach_nothing():
 
 
 def test_a_cell_without_measured_depth_votes_by_the_true_one():
-    truth = {key: value[:1] for key, value in scene().items()}
+    truth = scene()
     measured = vote_losses(random_output(), **truth)
     cells = cell_pixels(H, W)
     truth['true_depth_m'] = truth['depth_m'][:, cells[1], cells[0]]
-    truth['depth_m'] = torch.zeros(1, H, W)
+    truth['depth_m'] = torch.zeros(B, H, W)
     torch.testing.assert_close(vote_losses(random_output(), **truth), measured)
 
 
