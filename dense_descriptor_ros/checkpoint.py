@@ -13,11 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from dense_descriptor_ros.category import Category
+from dense_descriptor_ros.confidence import Confidence
 from dense_descriptor_ros.errors import CheckpointError, ConfigError
 from dense_descriptor_ros.files import write_atomically
 from dense_descriptor_ros.model import DescriptorNet, ModelConfig
 
-SCHEMA_VERSION = '1'
+SCHEMA_VERSION = '2'
 SHIPPED = Path(__file__).parent / 'checkpoints' / 'mug.safetensors'
 
 
@@ -32,6 +33,8 @@ class Checkpoint:
     """How it was trained: data, objective, commit, steps."""
     metrics: dict[str, Any] = field(default_factory=dict)
     """What it reached."""
+    confidence: Confidence | None = None
+    """What makes probabilities of its scores; None before it is fitted."""
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -46,6 +49,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         'category': json.dumps(checkpoint.category.to_dict()),
         'provenance': json.dumps(checkpoint.provenance),
         'metrics': json.dumps(checkpoint.metrics),
+        'confidence': json.dumps(checkpoint.confidence.to_dict() if checkpoint.confidence else None),
     }
     write_atomically(path, lambda temporary: temporary.write_bytes(save(tensors, metadata)))
 
@@ -69,11 +73,13 @@ def load_checkpoint(path: Path = SHIPPED, device: str | torch.device = 'cpu') ->
         model = DescriptorNet(config, len(category.parts))
         model.load_state_dict(tensors)
         provenance, metrics = (json.loads(metadata.get(key, '{}')) for key in ('provenance', 'metrics'))
+        fitted = json.loads(metadata.get('confidence', 'null'))
+        confidence = Confidence.from_dict(fitted) if fitted else None
     except (KeyError, TypeError, ValueError, ConfigError, RuntimeError) as error:
         raise CheckpointError(
             f'{path}: its weights or metadata do not fit its own configuration: {error}'
         ) from error
-    return Checkpoint(model.to(device).eval(), config, category, provenance, metrics)
+    return Checkpoint(model.to(device).eval(), config, category, provenance, metrics, confidence)
 
 
 def read_file(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:

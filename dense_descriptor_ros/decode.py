@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from dense_descriptor_ros.category import Category
+from dense_descriptor_ros.confidence import Confidence, object_features
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.frames import AffordanceFrame
 from dense_descriptor_ros.parts import PartEstimate, align_with_revolution, normal_part, weighted_quantile
@@ -41,7 +42,7 @@ class DecodeConfig:
     """An instance has at least this much vote weight."""
     hidden_hallmark: float = 0.1
     """Share of the evidence that is left when the part that tells the category is not seen."""
-    score_threshold: float = 0.05
+    score_threshold: float = 0.02
     """Frames below are left out."""
     max_instances: int = 20
     revolution: RevolutionConfig = field(default_factory=RevolutionConfig)
@@ -66,11 +67,15 @@ class FoundObject:
     """In the category's order."""
     frames: list[AffordanceFrame]
     """The same; `instance` is its number."""
+    features: np.ndarray
+    """(F,) what its confidence is computed from."""
 
 
-def decode(votes: Votes, category: Category, config: DecodeConfig) -> list[AffordanceFrame]:
+def decode(
+    votes: Votes, category: Category, config: DecodeConfig, confidence: Confidence | None = None
+) -> list[AffordanceFrame]:
     """Frames of every instance, best instance first."""
-    return confident_frames(find_objects(votes, category, config), config)
+    return confident_frames(find_objects(votes, category, config, confidence), config)
 
 
 def confident_frames(objects: list[FoundObject], config: DecodeConfig) -> list[AffordanceFrame]:
@@ -78,8 +83,10 @@ def confident_frames(objects: list[FoundObject], config: DecodeConfig) -> list[A
     return [frame for found in objects for frame in found.frames if frame.score >= config.score_threshold]
 
 
-def find_objects(votes: Votes, category: Category, config: DecodeConfig) -> list[FoundObject]:
-    """Every instance, the best first."""
+def find_objects(
+    votes: Votes, category: Category, config: DecodeConfig, confidence: Confidence | None = None
+) -> list[FoundObject]:
+    """Every instance, the best first. Without fitted confidence scores have an order, but no unit."""
     if votes.weight.sum() < config.min_support_cells:
         return []
     centres = find_modes(votes.keypoint_m[:, 0], certainty(votes, 0), config)
@@ -89,7 +96,7 @@ def find_objects(votes: Votes, category: Category, config: DecodeConfig) -> list
     for index in range(len(centres)):
         cells = np.nonzero(owner == index)[0]
         if votes.weight[cells].sum() >= config.min_support_cells:
-            objects.append(describe_object(votes[cells], cells, category, config))
+            objects.append(describe_object(votes[cells], cells, category, config, confidence))
     objects.sort(key=lambda found: -max(frame.score for frame in found.frames))
     return [
         replace(found, frames=[replace(frame, instance=number) for frame in found.frames])
@@ -137,26 +144,43 @@ def gaussian(offsets: np.ndarray, bandwidth: float) -> np.ndarray:
     return np.exp(-(offsets**2).sum(-1) / (2 * bandwidth**2))
 
 
-def describe_object(votes: Votes, cells: np.ndarray, category: Category, config: DecodeConfig) -> FoundObject:
+def describe_object(
+    votes: Votes,
+    cells: np.ndarray,
+    category: Category,
+    config: DecodeConfig,
+    confidence: Confidence | None,
+) -> FoundObject:
     """Parts and frames of one object from its own votes; `instance` is not numbered yet."""
     estimates = [estimate_part(votes, part, config) for part in range(len(category.parts))]
     estimates = align_with_revolution(votes, estimates, category, config.revolution, config.prism)
     by_name = dict(zip(category.part_names, estimates, strict=True))
+    features = object_features(votes, estimates)
+    scores = confidence(features) if confidence else plain_scores(votes, estimates, category, config)
     frames = []
-    for part, estimate in zip(category.parts, estimates, strict=True):
+    for part, estimate, score in zip(category.parts, estimates, scores, strict=True):
         needed = by_name[part.second_axis_needs]
         second = normal_part(needed.axis, estimate.axis) if needed.presence > 0.5 else None
-        told = 1.0
-        if category.hallmark and part.name != category.hallmark:
-            hidden = config.hidden_hallmark
-            told = hidden + (1 - hidden) * by_name[category.hallmark].presence
-        score = np.sqrt(votes.weight.mean() * estimate.presence * told * estimate.agreement)
         frames.append(
             AffordanceFrame(
                 category.name, part.name, 0, float(score), estimate.origin_m, estimate.axis, second
             )
         )
-    return FoundObject(cells, estimates, frames)
+    return FoundObject(cells, estimates, frames, features)
+
+
+def plain_scores(
+    votes: Votes, estimates: list[PartEstimate], category: Category, config: DecodeConfig
+) -> list[float]:
+    """Scores of the parts, 0 to 1, by a formula: what a checkpoint has until its confidence is fitted."""
+    scores = []
+    for part, estimate in zip(category.parts, estimates, strict=True):
+        told = 1.0
+        if category.hallmark and part.name != category.hallmark:
+            hidden = config.hidden_hallmark
+            told = hidden + (1 - hidden) * estimates[category.part_names.index(category.hallmark)].presence
+        scores.append(float(np.sqrt(votes.weight.mean() * estimate.presence * told * estimate.agreement)))
+    return scores
 
 
 def estimate_part(votes: Votes, part: int, config: DecodeConfig) -> PartEstimate:

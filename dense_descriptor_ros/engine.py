@@ -10,14 +10,14 @@ import torch
 
 from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.checkpoint import SHIPPED, Checkpoint, load_checkpoint
-from dense_descriptor_ros.decode import DecodeConfig, confident_frames, find_objects
+from dense_descriptor_ros.decode import DecodeConfig, FoundObject, confident_frames, find_objects
 from dense_descriptor_ros.errors import ConfigError, InputError
 from dense_descriptor_ros.frames import Prediction
 from dense_descriptor_ros.geometry import scale_intrinsics
-from dense_descriptor_ros.model import SIZE_MULTIPLE
+from dense_descriptor_ros.model import SIZE_MULTIPLE, ModelOutput
 from dense_descriptor_ros.preprocess import network_input
 from dense_descriptor_ros.surface_code import CODE_DIM, add_surface_codes, revolution_parts
-from dense_descriptor_ros.votes import cast_votes
+from dense_descriptor_ros.votes import Votes, cast_votes
 
 MAX_SIDE_PX = 640
 """Larger images are reduced: objects then have the size in pixels that the network was trained on."""
@@ -32,6 +32,7 @@ class Engine:
         self.device = choose_device(device)
         self.config = config or DecodeConfig()
         self.category: Category = checkpoint.category
+        self.confidence = checkpoint.confidence
         code_dim = CODE_DIM if revolution_parts(self.category) else 0
         self.learned_dim = checkpoint.config.descriptor_dim
         self.descriptor_dim = self.learned_dim + code_dim
@@ -78,25 +79,39 @@ class Engine:
         check_image(rgb, K)
         return self._infer(rgb, np.zeros(rgb.shape[:2], np.float32), K, has_depth=False)
 
+    def find_objects(self, rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray) -> list[FoundObject]:
+        """What `infer` makes frames of: every object, also those that score too low for one."""
+        check_image(rgb, K)
+        check_depth(depth_m, rgb.shape[:2])
+        _, votes = self._run(rgb, depth_m, K, has_depth=True)
+        return find_objects(votes, self.category, self.config, self.confidence)
+
     def _infer(self, rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray, has_depth: bool) -> Prediction:
         start = time.perf_counter()
+        output, votes = self._run(rgb, depth_m, K, has_depth)
+        # The confidence was fitted to sizes in metres.
+        confidence = self.confidence if has_depth else None
+        objects = find_objects(votes, self.category, self.config, confidence)
+        frames = [replace(frame, scale_known=has_depth) for frame in confident_frames(objects, self.config)]
+        learned = output.descriptors[0].cpu().numpy()
+        # Where on its surface a cell lies is known from depth alone.
+        descriptors = add_surface_codes(learned, votes, objects if has_depth else [], self.category)
+        object_score = output.object_logit[0].sigmoid().cpu().numpy()
+        return Prediction(frames, descriptors, object_score, time.perf_counter() - start)
+
+    @torch.inference_mode()
+    def _run(
+        self, rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray, has_depth: bool
+    ) -> tuple[ModelOutput, Votes]:
         rgb, depth_m, K = fit_to_network(rgb, depth_m, K)
         image = torch.from_numpy(rgb).to(self.device).permute(2, 0, 1)[None].float() / 255
         depth = torch.from_numpy(depth_m).to(self.device)[None]
         intrinsics = torch.from_numpy(K.astype(np.float32)).to(self.device)[None]
-        with torch.inference_mode():
-            channels = network_input(image, depth, intrinsics).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half_precision):
-                output = self._model(channels)
-            measured = depth if has_depth else None
-            votes = cast_votes(output, channels, measured, intrinsics, self.config.min_object_score)
-            learned = output.descriptors[0].cpu().numpy()
-            object_score = output.object_logit[0].sigmoid().cpu().numpy()
-        objects = find_objects(votes, self.category, self.config)
-        frames = [replace(frame, scale_known=has_depth) for frame in confident_frames(objects, self.config)]
-        # Where on its surface a cell lies is known from depth alone.
-        descriptors = add_surface_codes(learned, votes, objects if has_depth else [], self.category)
-        return Prediction(frames, descriptors, object_score, time.perf_counter() - start)
+        channels = network_input(image, depth, intrinsics).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half_precision):
+            output = self._model(channels)
+        measured = depth if has_depth else None
+        return output, cast_votes(output, channels, measured, intrinsics, self.config.min_object_score)
 
 
 def choose_device(name: str) -> torch.device:

@@ -1,11 +1,13 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from dense_descriptor_ros.confidence import Confidence
 from dense_descriptor_ros.errors import CheckpointError
 from dense_descriptor_ros.model import DescriptorNet, ModelConfig
 
@@ -16,7 +18,9 @@ CONFIG = ModelConfig(descriptor_dim=4, pyramid_channels=16, head_channels=16, la
 def written(tmp_path_factory):
     torch.manual_seed(0)
     category = load_category('mug')
-    checkpoint = Checkpoint(DescriptorNet(CONFIG, 3).eval(), CONFIG, category, {'step': 7}, {'ap': 0.5})
+    confidence = Confidence(np.zeros(2), np.ones(2), np.arange(6.0).reshape(3, 2), np.ones(3))
+    model = DescriptorNet(CONFIG, 3).eval()
+    checkpoint = Checkpoint(model, CONFIG, category, {'step': 7}, {'ap': 0.5}, confidence)
     path = tmp_path_factory.mktemp('checkpoint') / 'net.safetensors'
     save_checkpoint(path, checkpoint)
     return path, checkpoint
@@ -38,6 +42,7 @@ def test_a_checkpoint_comes_back_as_it_was_saved(written):
     loaded = load_checkpoint(path)
     assert (loaded.config, loaded.category) == (checkpoint.config, checkpoint.category)
     assert (loaded.provenance, loaded.metrics) == ({'step': 7}, {'ap': 0.5})
+    np.testing.assert_array_equal(loaded.confidence.weights, checkpoint.confidence.weights)
     assert not loaded.model.training
     image = torch.randn(1, 9, 64, 64)
     with torch.inference_mode():
@@ -66,7 +71,7 @@ def test_a_truncated_file_is_named(written, tmp_path, keep):
 
 
 def test_another_schema_version_is_refused(written, tmp_path):
-    with pytest.raises(CheckpointError, match="schema version '99', this package reads '1'"):
+    with pytest.raises(CheckpointError, match="schema version '99', this package reads '2'"):
         load_checkpoint(rewritten(written[0], tmp_path, schema_version='99'))
 
 

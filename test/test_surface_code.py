@@ -106,7 +106,7 @@ def scene():
 
 def test_descriptors_have_unit_length_and_keep_what_was_learned(scene):
     learned, votes, parts = scene
-    found = FoundObject(np.arange(0, 40), parts, [])
+    found = FoundObject(np.arange(0, 40), parts, [], np.zeros(0))
     descriptors = add_surface_codes(learned, votes, [found], CATEGORY)
     assert descriptors.shape == (5 + CODE_DIM, 8, 12)
     np.testing.assert_allclose(np.linalg.norm(descriptors, axis=0), 1, atol=1e-6)
@@ -123,4 +123,5 @@ def test_a_category_without_an_axis_of_revolution_keeps_its_descriptors(scene):
         parts=tuple(replace(part, revolution='free', at_end=False) for part in CATEGORY.parts),
     )
     assert surface_code(votes, parts, free) is None
-    assert add_surface_codes(learned, votes, [FoundObject(np.arange(9), parts, [])], free) is learned
+    found = FoundObject(np.arange(9), parts, [], np.zeros(0))
+    assert add_surface_codes(learned, votes, [found], free) is learned

@@ -92,27 +92,35 @@ def of_part(
 def precision_recall(
     truth: Truth, predictions: Predictions, part: str, t_mm: float, r_deg: float
 ) -> PrecisionRecall:
-    """Go through the predictions by falling score; each one right claims a true frame.
+    """Scores and hits of the judged predictions, and how many frames there are to find."""
+    judged = judged_predictions(truth, predictions, part, t_mm, r_deg)
+    required = sum(frame.required for _, frames, _ in of_part(truth, predictions, part) for frame in frames)
+    scores, hits = [frame.score for _, frame, _ in judged], [hit for _, _, hit in judged]
+    return PrecisionRecall(np.array(scores, float), np.array(hits, bool), required)
+
+
+def judged_predictions(
+    truth: Truth, predictions: Predictions, part: str, t_mm: float, r_deg: float
+) -> list[tuple[ImageKey, PredictedFrame, bool]]:
+    """The predictions by falling score, each with whether it is right; each one right claims a true frame.
 
     A prediction is right if an unclaimed required frame lies within the thresholds; one on a frame that is
-    not required counts neither way; all others are wrong.
+    not required counts neither way and is left out; all others are wrong.
     """
-    truths, ranked, required = {}, [], 0
+    truths, ranked = {}, []
     for key, true_frames, predicted_frames in of_part(truth, predictions, part):
         truths[key] = true_frames
-        required += sum(frame.required for frame in true_frames)
         ranked += [(key, frame) for frame in predicted_frames]
     claimed: set[tuple[ImageKey, int]] = set()
-    scores, hits = [], []
+    judged = []
     for key, predicted in sorted(ranked, key=lambda item: -item[1].score):
         free = [(key, index) not in claimed for index in range(len(truths[key]))]
         hit, index = judge(predicted, truths[key], free, t_mm, r_deg)
         if index is not None:
             claimed.add((key, index))
         if hit is not None:
-            scores.append(predicted.score)
-            hits.append(hit)
-    return PrecisionRecall(np.array(scores, float), np.array(hits, bool), required)
+            judged.append((key, predicted, hit))
+    return judged
 
 
 def judge(

@@ -60,6 +60,8 @@ class TrainConfig:
     seed: int = 0
     workers: int = 1
     val_images: int = 60
+    calibration_images: int = 200
+    """Validation images that the confidence is fitted to at the end."""
     model: ModelConfig = field(default_factory=ModelConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     pairs: PairConfig = field(default_factory=PairConfig)
@@ -80,8 +82,9 @@ class TrainConfig:
         """What must stay the same for a run to be resumed, as plain values."""
         values = asdict(self)
         values['init'] = str(self.init) if self.init else None
-        for key in ('resume', 'device', 'workers', 'out', 'name', 'data', 'decoded', 'every', 'val_images'):
+        for key in ('resume', 'device', 'workers', 'out', 'name', 'data', 'decoded', 'every'):
             del values[key]
+        del values['val_images'], values['calibration_images']
         return values
 
 

@@ -14,9 +14,10 @@ from dense_descriptor_ros.bop import BopDataset, open_bop
 from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from dense_descriptor_ros.engine import Engine, choose_device, has_bfloat16
-from dense_descriptor_ros.errors import ConfigError, TrainingError
+from dense_descriptor_ros.errors import ConfigError, DatasetError, TrainingError
 from dense_descriptor_ros.model import DescriptorNet, ModelConfig
 from dense_descriptor_ros.preprocess import network_input
+from dense_descriptor_ros.training.calibrate import calibrated
 from dense_descriptor_ros.training.decoded import keep_decoded
 from dense_descriptor_ros.training.objective import Batch, objective_losses
 from dense_descriptor_ros.training.pairs import ViewPairs
@@ -104,6 +105,7 @@ class Trainer:
                     self.validate_and_keep(writer)
                 if self.step % every.save_steps == 0 or self.step == settings.steps:
                     self.save()
+        self.calibrate()
 
     def log(self, writer: SummaryWriter, losses: dict[str, float]) -> None:
         """Write the losses of the last step for TensorBoard."""
@@ -154,6 +156,17 @@ class Trainer:
         """Figures of the averaged weights on the validation scenes."""
         engine = Engine(self.checkpoint({}), self.config.device)
         return validate(engine, self.val_data, spread_views(self.val_data.views, self.config.val_images))
+
+    def calibrate(self) -> None:
+        """Fit the confidence of the checkpoints that are kept, on the validation scenes."""
+        views = spread_views(self.val_data.views, self.config.calibration_images)
+        for name in ('best.safetensors', 'last.safetensors'):
+            path = self.config.folder / name
+            try:
+                checkpoint = calibrated(load_checkpoint(path), self.val_data, views, self.config.device)
+                save_checkpoint(path, checkpoint)
+            except DatasetError as error:
+                LOG.warning('%s keeps scores that are no probabilities. %s', path, error)
 
     def checkpoint(self, metrics: dict[str, float]) -> Checkpoint:
         """The averaged weights with their provenance."""
