@@ -23,6 +23,8 @@ CODE_DIM = len(REGIONS) + 4
 REGION_WEIGHT, HEIGHT_WEIGHT, LEARNED_WEIGHT = 2.0, 1.2, 0.6
 """Lengths of the parts of a descriptor; the angle's is 1."""
 MIN_HALF_HEIGHT_M = 0.01
+HINT = 0.1
+"""Presence of the radial part from which on its direction is better than none, also where it may be wrong."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def surface_position(points_m: np.ndarray, regions: np.ndarray, size: SurfaceSiz
 def surface_code(votes: Votes, parts: list[PartEstimate], category: Category) -> np.ndarray | None:
     """(N, 8) code of the cells of one object, None if the category has no axis of revolution.
 
-    The angle is left out, as 0, where the radial part is not seen: then nothing tells it.
+    The angle is left out, as 0, where there is no hint of the radial part: then nothing tells it.
     """
     layout = revolution_parts(category)
     if layout is None:
@@ -84,7 +86,7 @@ def surface_code(votes: Votes, parts: list[PartEstimate], category: Category) ->
     on_radial = votes.on_part[:, layout[2]] > 0.5
     regions = surface_regions(points, normals, on_radial)
     position = surface_position(points, regions, measured_size(points, on_radial, base, end, radial))
-    if radial.presence <= 0.5:
+    if radial.presence <= HINT:
         position[:, :2] = 0
     angle = np.pi / 4 * np.clip(position[:, 2:], -1.3, 1.3)
     return np.concatenate(

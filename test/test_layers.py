@@ -86,7 +86,9 @@ def test_sim_never_imports_torch_or_training(path: Path) -> None:
 
 @pytest.mark.parametrize('path', sources('training'), ids=identifier)
 def test_training_never_imports_ros_or_sim(path: Path) -> None:
-    libraries = {'hydra', 'omegaconf', 'matplotlib', 'safetensors', 'tensorboard', 'torch', 'torchvision'}
+    libraries = {
+        'hydra', 'omegaconf', 'matplotlib', 'safetensors', 'sklearn', 'tensorboard', 'torch', 'torchvision',
+    }
     assert not outside(path, {PACKAGE, *NUMERIC, *libraries})
     assert not inside(path, 'ros', 'sim', 'msg')
 

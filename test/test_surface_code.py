@@ -80,7 +80,7 @@ def test_a_code_tells_region_angle_and_height():
 
 def test_without_the_handle_in_sight_no_angle_is_made_up():
     rng = np.random.default_rng(0)
-    votes, parts, *_ = cylinder_mug(rng, 0.04, 0.1, np.eye(3), np.ones(3), handle_presence=0.2)
+    votes, parts, *_ = cylinder_mug(rng, 0.04, 0.1, np.eye(3), np.ones(3), handle_presence=0.05)
     assert (surface_code(votes, parts, CATEGORY)[:, 4:6] == 0).all()
 
 

@@ -7,12 +7,14 @@ import numpy as np
 
 from dense_descriptor_ros.bop import BopDataset, Instance, View
 from dense_descriptor_ros.category import Category
-from dense_descriptor_ros.geometry import apply, back_project, pixel_grid
+from dense_descriptor_ros.geometry import apply, back_project, pixel_grid, project
 from dense_descriptor_ros.training.virtual_camera import VirtualCamera
 
 MIN_PART_PX = 25
 """A part that shows fewer pixels (of the original image) counts as not seen."""
 HANDLE = 'handle'
+KEYPOINT_M = 0.015
+"""Reach of a heat map's spot, at the keypoint's depth."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,18 @@ class ViewLabels:
 
 
 def view_labels(
-    dataset: BopDataset, view: View, exact_depth_m: np.ndarray, camera: VirtualCamera, category: Category
+    dataset: BopDataset,
+    view: View,
+    exact_depth_m: np.ndarray,
+    camera: VirtualCamera,
+    category: Category,
+    parts_by: str = 'region',
 ) -> ViewLabels:
-    """Labels of a view as a virtual camera sees it; `exact_depth_m` (H, W) is of the original image."""
+    """Labels of a view as a virtual camera sees it; `exact_depth_m` (H, W) is of the original image.
+
+    Pixels are on a part by its region of the surface, or, with `parts_by` keypoint, where they are near its
+    keypoint in the image: then the part's channel is a heat map.
+    """
     instances = tuple(instances_of(view, dataset, category))
     instance_map = np.zeros((camera.height, camera.width), np.int16)
     for number, instance in enumerate(instances):
@@ -48,6 +59,8 @@ def view_labels(
     frames = [instance_frames(dataset, i, camera, category) for i in instances]
     on_handle = handle_pixels(dataset, instances, instance_map, p_virtual, camera)
     on_part = np.stack([on_handle if name == HANDLE else instance_map > 0 for name in category.part_names])
+    if parts_by == 'keypoint':
+        on_part = near_keypoints([origins for origins, _ in frames], instance_map, on_part, camera)
     enough_px = MIN_PART_PX * float(abs(np.linalg.det(camera.affine[:, :2])))
     visible = [
         [
@@ -104,6 +117,20 @@ def handle_pixels(
         p_object = camera.to_object(p_virtual[own], instance.T_camera_object)
         on_handle[own] = p_object[:, 0] > dataset.models[instance.obj_id].handle_x_min_m
     return on_handle
+
+
+def near_keypoints(
+    origins_m: list[np.ndarray], instance_map: np.ndarray, on_part: np.ndarray, camera: VirtualCamera
+) -> np.ndarray:
+    """(P, H, W) bool like `on_part`: pixels of an instance within `KEYPOINT_M` of its keypoints (P, 3)."""
+    near = np.zeros_like(on_part)
+    pixels = pixel_grid(camera.height, camera.width)
+    for number, origins in enumerate(origins_m):
+        for part, origin in enumerate(origins):
+            radius_px = KEYPOINT_M * camera.K[0, 0] / origin[2]
+            distance_px = np.linalg.norm(pixels - project(camera.K, origin), axis=-1)
+            near[part] |= (instance_map == number + 1) & (distance_px < radius_px)
+    return near
 
 
 def surface_normals(p_virtual: np.ndarray, uv: np.ndarray) -> np.ndarray:

@@ -44,12 +44,16 @@ class PairConfig:
     width: int = 256
     height: int = 192
     points: int = 256
+    parts_by: str = 'region'
+    """What the parts' channels learn: region, or keypoint for heat maps."""
 
     def __post_init__(self) -> None:
         for name in ('width', 'height'):
             value = getattr(self, name)
             if value < SIZE_MULTIPLE or value % SIZE_MULTIPLE:
                 raise ConfigError(f'crop {name} is {value}: expected a multiple of {SIZE_MULTIPLE}')
+        if self.parts_by not in ('region', 'keypoint'):
+            raise ConfigError(f'pairs.parts_by is {self.parts_by!r}: expected region or keypoint')
 
 
 class ViewPairs(Dataset[Sample]):
@@ -108,7 +112,7 @@ class ViewPairs(Dataset[Sample]):
         cameras = [self.draw_camera(v, centred, mirrored, rng) for v in pair]
         exact = [v.depth_m() for v in pair]
         labels = [
-            view_labels(self.dataset, v, depth, camera, self.category)
+            view_labels(self.dataset, v, depth, camera, self.category, self.config.parts_by)
             for v, depth, camera in zip(pair, exact, cameras, strict=True)
         ]
         recolouring = draw_recolouring(self.augmentation, rng)

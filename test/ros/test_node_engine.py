@@ -31,8 +31,8 @@ def test_descriptors_of_a_checkpoint_arrive(checkpoint: Path) -> None:
     try:
         rig.start('descriptors', 'acf_poses')
         message = rig.result('descriptors')
-        assert message.encoding == '32FC8'
-        cells = np.frombuffer(message.data, np.float32).reshape(message.height, message.width, 8)
+        assert message.encoding == '32FC16'  # 8 learned dimensions and the surface code's 8
+        cells = np.frombuffer(message.data, np.float32).reshape(message.height, message.width, 16)
         np.testing.assert_allclose(np.linalg.norm(cells, axis=-1), 1, atol=1e-4)
         rig.until(lambda: rig.received['acf_poses'])
         assert rig.received['acf_poses'][0].frames == []

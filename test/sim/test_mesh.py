@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 import trimesh
 
-from dense_descriptor_ros.sim.mesh import Mesh, box_mesh, length_along, merge, revolve, sweep, write_ply
+from dense_descriptor_ros.sim.mesh import (
+    Mesh,
+    box_mesh,
+    length_along,
+    merge,
+    polyhedron,
+    revolve,
+    sweep,
+    write_ply,
+)
+from dense_descriptor_ros.sim.solid import ellipsoid
 
 
 def as_trimesh(mesh: Mesh) -> trimesh.Trimesh:
@@ -44,6 +54,22 @@ def test_box_has_its_volume_and_flat_normals():
     assert as_trimesh(mesh).is_watertight
     assert as_trimesh(mesh).volume == pytest.approx(0.2 * 0.4 * 0.6)
     np.testing.assert_allclose(np.abs(mesh.normals).max(1), 1, atol=1e-9)
+
+
+def test_a_polyhedron_of_flat_sides_has_its_volume():
+    # A wedge: a box of 2 x 3 x 4 with half of it cut off along the diagonal.
+    a, b, c, d, e, f = np.array([[0, 0, 0], [2, 0, 0], [2, 3, 0], [0, 3, 0], [0, 0, 4], [0, 3, 4]], float)
+    sides = [[a, d, c, b], [a, b, e], [d, f, c], [a, e, f, d], [b, c, f, e]]
+    mesh = as_trimesh(polyhedron([np.stack(side) for side in sides]))
+    assert mesh.is_watertight
+    assert mesh.volume == pytest.approx(12)
+
+
+def test_a_linear_map_turns_a_sphere_into_an_ellipsoid():
+    mesh = as_trimesh(ellipsoid(np.array([1.0, 0, 0]), np.diag([0.02, 0.03, 0.05])))
+    assert mesh.is_watertight
+    assert mesh.volume == pytest.approx(4 / 3 * np.pi * 0.02 * 0.03 * 0.05, rel=0.02)
+    np.testing.assert_allclose(mesh.bounds.mean(0), [1, 0, 0], atol=1e-6)
 
 
 def test_cylinder_wall_normals_are_smooth_across_the_texture_seam():

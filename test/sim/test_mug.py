@@ -8,7 +8,7 @@ import trimesh
 
 from dense_descriptor_ros.sim.handle import KINDS, HandleShape
 from dense_descriptor_ros.sim.mug import DIAMETER_M, HEIGHT_M, MugShape, build_mug, sample_mug
-from dense_descriptor_ros.sim.vessel import PROFILES, VesselShape, rounding
+from dense_descriptor_ros.sim.vessel import PROFILES, VesselShape, outside_section, rounding
 
 BODY = VesselShape(
     profile='cylinder', height_m=0.1, radius_m=0.04, amount=0.0, wall_m=0.004, bottom_m=0.006, corner_m=0.003,
@@ -92,6 +92,14 @@ def test_no_handle_surface_lies_beyond_the_body_limit_on_a_bare_body():
     mug = build_mug(MugShape(BODY, replace(HANDLE, reach_m=0.02)))
     body_vertices = len(mug.mesh.vertices) - (mug.handle_rings.shape[0] * (mug.handle_rings.shape[1] + 1) + 2)
     assert mug.mesh.vertices[:body_vertices, 0].max() < mug.handle_x_min_m
+
+
+def test_grooves_cut_into_the_outside_and_no_deeper_than_they_say():
+    plain = outside_section(replace(BODY, ribs=0))
+    grooved = outside_section(replace(BODY, ribs=6, rib_m=0.001))
+    depth = np.interp(grooved[4:, 1], plain[:, 1], plain[:, 0]) - grooved[4:, 0]
+    assert 0.0008 < depth.max() < 0.0012
+    assert depth.min() > -2e-4
 
 
 def test_the_rounded_edge_is_a_number_for_every_radius():

@@ -40,6 +40,15 @@ def test_objects_start_apart_though_close_together():
     assert sum(gap < 0.02 for gap in gaps_m) > 50
 
 
+def test_some_objects_are_dropped_on_others():
+    starts_m = [
+        apply(item.T_world_object, item.mesh.vertices)[:, 2].min()
+        for seed in range(20)
+        for item in sample_scene(np.random.default_rng(seed), (1, 2), (1, 3)).objects
+    ]
+    assert 0.03 < np.mean(np.array(starts_m) > 0.1) < 0.4
+
+
 def gap_m(first, second):
     """Widest gap between two convex polygons along the normal of any side; negative where they overlap."""
     sides = np.concatenate([np.roll(polygon, -1, 0) - polygon for polygon in (first, second)])

@@ -10,7 +10,7 @@ from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.model import STRIDE
 from dense_descriptor_ros.training.augmentation import AugmentationConfig
-from dense_descriptor_ros.training.labels import view_labels
+from dense_descriptor_ros.training.labels import KEYPOINT_M, view_labels
 from dense_descriptor_ros.training.pairs import MAX_INSTANCES, PairConfig, ViewPairs
 from dense_descriptor_ros.training.sampling import EndlessSampler, endless_batches
 from dense_descriptor_ros.training.virtual_camera import virtual_camera
@@ -157,3 +157,17 @@ def test_a_batch_holds_every_instance_that_its_map_numbers(dataset):
     assert int(full[0]['instance_map'].max()) == full[0]['visible'].shape[1] == MAX_INSTANCES
     with pytest.raises(DatasetError, match=f'{MAX_INSTANCES + 1} objects, expected at most {MAX_INSTANCES}'):
         ViewPairs(crowded(dataset, MAX_INSTANCES + 1), load_category('mug'), SIZE, AugmentationConfig(), 0)
+
+
+def test_heat_map_labels_are_spots_at_the_keypoints(dataset):
+    view = dataset.scenes[0][0]
+    camera = virtual_camera(view.K, np.array([80.0, 60.0]), 160, 128, 1.0, 0.0, False)
+    labels = view_labels(dataset, view, view.depth_m(), camera, load_category('mug'), 'keypoint')
+    for part, origin in enumerate(labels.origins_m[0]):
+        v, u = np.nonzero(labels.on_part[part])
+        if len(u):
+            uv = (camera.K @ origin)[:2] / origin[2]
+            assert np.hypot(u - uv[0], v - uv[1]).max() < KEYPOINT_M * camera.K[0, 0] / origin[2]
+    assert labels.on_part[0].sum() < (labels.instance_map > 0).sum()
+    with pytest.raises(ConfigError, match='parts_by'):
+        PairConfig(parts_by='nothing')
