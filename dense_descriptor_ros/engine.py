@@ -20,7 +20,9 @@ from dense_descriptor_ros.surface_code import CODE_DIM, add_surface_codes, revol
 from dense_descriptor_ros.votes import Votes, cast_votes
 
 MAX_SIDE_PX = 640
-"""Larger images are reduced: objects then have the size in pixels that the network was trained on."""
+"""Larger images are reduced and smaller ones enlarged: objects then have about the size in pixels that the
+network was trained on."""
+MAX_ENLARGEMENT = 2.0
 
 
 class Engine:
@@ -170,10 +172,10 @@ def check_depth(depth_m: np.ndarray, size: tuple[int, ...]) -> None:
 def fit_to_network(
     rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Resize to multiples of 32 and at most `MAX_SIDE_PX`, so that cells tile the image exactly."""
+    """Resize to about `MAX_SIDE_PX`, in multiples of 32, so that cells tile the image exactly."""
     height, width = depth_m.shape
     depth = np.where(np.isfinite(depth_m) & (depth_m > 0), depth_m, 0).astype(np.float32)
-    scale = min(1.0, MAX_SIDE_PX / max(height, width))
+    scale = min(MAX_ENLARGEMENT, MAX_SIDE_PX / max(height, width))
     size = tuple(
         max(SIZE_MULTIPLE, round(side * scale / SIZE_MULTIPLE) * SIZE_MULTIPLE) for side in (width, height)
     )

@@ -30,8 +30,8 @@ def rgbd(height=96, width=160, seed=0):
 
 def test_a_prediction_covers_the_image(engine):
     prediction = engine.infer(*rgbd(), K)
-    assert prediction.descriptors.shape == (5 + CODE_DIM, 24, 40)
-    assert prediction.object_score.shape == (24, 40)
+    assert prediction.descriptors.shape == (5 + CODE_DIM, 48, 80)
+    assert prediction.object_score.shape == (48, 80)
     np.testing.assert_allclose(np.linalg.norm(prediction.descriptors, axis=0), 1, atol=1e-3)
     assert prediction.time_s > 0
 
@@ -107,6 +107,13 @@ def test_bad_input_is_named(engine, rgb, depth_m, K, message):
 def test_a_device_that_is_not_here_is_refused(name):
     with pytest.raises(ConfigError, match=name):
         choose_device(name)
+
+
+@pytest.mark.parametrize(('side', 'expected'), [(240, 480), (320, 640), (500, 640), (640, 640), (1280, 640)])
+def test_small_images_are_enlarged_up_to_twice(side, expected):
+    rgb, depth_m, fitted_K = fit_to_network(*rgbd(side, side), K)
+    assert rgb.shape[:2] == depth_m.shape == (expected, expected)
+    assert fitted_K[0, 0] == pytest.approx(K[0, 0] * expected / side)
 
 
 def test_colour_alone_gives_frames_of_unknown_scale(engine):

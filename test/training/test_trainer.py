@@ -55,7 +55,7 @@ def test_training_leaves_a_checkpoint_that_infers(config):
     assert list(config.folder.glob('events.out.tfevents.*'))
     K = np.array([[100.0, 0, 48], [0, 100, 32], [0, 0, 1]])
     prediction = Engine(last, 'cpu').infer(np.zeros((64, 96, 3), np.uint8), np.ones((64, 96), np.float32), K)
-    assert prediction.descriptors.shape == (4 + CODE_DIM, 16, 24)
+    assert prediction.descriptors.shape == (4 + CODE_DIM, 32, 48)
 
 
 def test_a_killed_run_ends_where_the_uninterrupted_one_does(config, monkeypatch):
