@@ -3,7 +3,6 @@
 python training/decoder_ablation.py data=data/mugs_test split=test [checkpoint=runs/mug/best.safetensors]
 """
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -15,13 +14,12 @@ from dense_descriptor_ros.bop import BopDataset, open_bop
 from dense_descriptor_ros.checkpoint import SHIPPED, Checkpoint, load_checkpoint
 from dense_descriptor_ros.decode import DecodeConfig
 from dense_descriptor_ros.engine import Engine
-from dense_descriptor_ros.errors import DenseDescriptorError
 from dense_descriptor_ros.files import write_json
 from dense_descriptor_ros.predict import predict_dataset
 from dense_descriptor_ros.prism import PrismConfig
 from dense_descriptor_ros.revolution import RevolutionConfig
 from dense_descriptor_ros.training.acf_metrics import acf_metrics
-from dense_descriptor_ros.training.evaluate import read_config
+from dense_descriptor_ros.training.evaluate import run_or_explain
 from dense_descriptor_ros.training.evaluation import EvaluateConfig, finite
 from dense_descriptor_ros.training.predictions import parse_predictions
 from dense_descriptor_ros.training.truth import load_truth
@@ -84,11 +82,7 @@ def run(config: EvaluateConfig) -> None:
 @hydra.main(version_base=None, config_path='config', config_name='evaluate')
 def main(config: DictConfig) -> None:
     """Command line."""
-    try:
-        run(read_config(config))
-    except (DenseDescriptorError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(1)
+    run_or_explain(run, config)
 
 
 if __name__ == '__main__':

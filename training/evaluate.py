@@ -4,6 +4,7 @@ python training/evaluate.py data=data/mugs split=test checkpoint=runs/mug/best.s
 """
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -99,14 +100,19 @@ def print_tables(evaluation: Evaluation) -> None:
     print(f'\n{evaluation.config.folder}/report.html')
 
 
-@hydra.main(version_base=None, config_path='config', config_name='evaluate')
-def main(config: DictConfig) -> None:
-    """Command line."""
+def run_or_explain(program: Callable[[EvaluateConfig], None], config: DictConfig) -> None:
+    """Run a program with checked settings; an error of the package ends it with one line."""
     try:
-        run(read_config(config))
+        program(read_config(config))
     except (DenseDescriptorError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(1)
+
+
+@hydra.main(version_base=None, config_path='config', config_name='evaluate')
+def main(config: DictConfig) -> None:
+    """Command line."""
+    run_or_explain(run, config)
 
 
 if __name__ == '__main__':

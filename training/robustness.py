@@ -4,7 +4,6 @@ python training/robustness.py data=data/mugs_test split=test [checkpoint=runs/mu
 """
 
 import math
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,14 +16,13 @@ from tqdm import tqdm
 
 from dense_descriptor_ros.bop import BopDataset, open_bop
 from dense_descriptor_ros.engine import Engine
-from dense_descriptor_ros.errors import DenseDescriptorError
 from dense_descriptor_ros.files import write_json
 from dense_descriptor_ros.frames import AffordanceFrame, Prediction
 from dense_descriptor_ros.geometry import angle_deg, project
 from dense_descriptor_ros.predict import Infers, predict_dataset
 from dense_descriptor_ros.training.acf_metrics import OPERATING_SCORE, Truth, acf_metrics, ratio
 from dense_descriptor_ros.training.degradations import DEGRADATIONS, Degradation
-from dense_descriptor_ros.training.evaluate import read_config
+from dense_descriptor_ros.training.evaluate import run_or_explain
 from dense_descriptor_ros.training.evaluation import EvaluateConfig, finite
 from dense_descriptor_ros.training.predictions import parse_predictions
 from dense_descriptor_ros.training.truth import TrueFrame, load_truth
@@ -125,11 +123,7 @@ def run(config: EvaluateConfig) -> None:
 @hydra.main(version_base=None, config_path='config', config_name='evaluate')
 def main(config: DictConfig) -> None:
     """Command line."""
-    try:
-        run(read_config(config))
-    except (DenseDescriptorError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(1)
+    run_or_explain(run, config)
 
 
 if __name__ == '__main__':
