@@ -16,6 +16,7 @@ test: lint
 
 lint: setup
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	.ci/typecheck.sh $(VENV)
 

@@ -26,14 +26,22 @@ ARGUMENTS = {
 def generate_launch_description() -> LaunchDescription:
     """The node, which configures and activates itself, and RViz on demand."""
     perception = LifecycleNode(
-        package='dense_descriptor_ros', executable='perception_node', name='perception', output='screen',
+        package='dense_descriptor_ros',
+        executable='perception_node',
+        name='perception',
+        output='screen',
         namespace=LaunchConfiguration('namespace'),
         parameters=[LaunchConfiguration('params'), {'autostart': True}],
-        remappings=[(topic, LaunchConfiguration(topic)) for topic in ('image', 'depth', 'camera_info')])
+        remappings=[(topic, LaunchConfiguration(topic)) for topic in ('image', 'depth', 'camera_info')],
+    )
     rviz = Node(
-        package='rviz2', executable='rviz2', arguments=['-d', str(HERE / 'perception.rviz')],
-        condition=IfCondition(LaunchConfiguration('rviz')))
+        package='rviz2',
+        executable='rviz2',
+        arguments=['-d', str(HERE / 'perception.rviz')],
+        condition=IfCondition(LaunchConfiguration('rviz')),
+    )
     arguments = [
         DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in ARGUMENTS.items()]
+        for name, (default, description) in ARGUMENTS.items()
+    ]
     return LaunchDescription([*arguments, perception, rviz])

@@ -35,7 +35,11 @@ def scene_folder(out: Path, split: str, scene_id: int) -> Path:
 
 
 def write_scene(
-    rng: np.random.Generator, out: Path, settings: SceneSettings, scene_id: int, scene: Scene,
+    rng: np.random.Generator,
+    out: Path,
+    settings: SceneSettings,
+    scene_id: int,
+    scene: Scene,
     views: Iterable[SceneView],
 ) -> None:
     """Write models and images of a scene; its folder appears when it is complete.

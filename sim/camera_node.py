@@ -1,6 +1,6 @@
 """A simulated RGB-D camera as a ROS 2 node: it circles scenes of mugs and publishes the true frames as well.
 
-    simulated_camera --ros-args -p seed:=3 -p rate_hz:=5.0
+simulated_camera --ros-args -p seed:=3 -p rate_hz:=5.0
 """
 
 import sys
@@ -43,12 +43,14 @@ class CameraSettings(NodeSettings):
 
     seed: int = setting(0, 'Seed of the first scene.', 0, 2**31 - 1, Applies.AT_START)
     rate_hz: float = setting(
-        5.0, 'Images per second, where the machine can render them.', 0.1, 60.0, Applies.AT_START)
+        5.0, 'Images per second, where the machine can render them.', 0.1, 60.0, Applies.AT_START
+    )
     width: int = setting(640, 'Width of the image, pixels.', 32, 4096, Applies.AT_START)
     height: int = setting(480, 'Height of the image, pixels.', 32, 4096, Applies.AT_START)
     depth_encoding: str = setting('16UC1', 'Depth as 16UC1 (mm) or 32FC1 (m).', applies=Applies.AT_START)
     views_per_scene: int = setting(
-        0, 'Images of a scene before the next one; 0 keeps the first.', 0, 10**6, Applies.AT_START)
+        0, 'Images of a scene before the next one; 0 keeps the first.', 0, 10**6, Applies.AT_START
+    )
     orbit_views: int = setting(100, 'Images in one turn about the scene.', 1, 10**6, Applies.AT_START)
     renderer: str = setting('auto', 'PyBullet renderer: auto, egl or tiny.', applies=Applies.AT_START)
 
@@ -141,8 +143,16 @@ def orbit_pose(turns: float, target: np.ndarray) -> np.ndarray:
 def camera_info(header: Header, K: np.ndarray, height: int, width: int) -> CameraInfo:
     """Calibration of an ideal pinhole camera."""
     P = np.hstack([K, np.zeros((3, 1))])
-    return CameraInfo(header=header, height=height, width=width, distortion_model='plumb_bob', d=[0.0] * 5,
-                      k=K.ravel().tolist(), r=np.eye(3).ravel().tolist(), p=P.ravel().tolist())
+    return CameraInfo(
+        header=header,
+        height=height,
+        width=width,
+        distortion_model='plumb_bob',
+        d=[0.0] * 5,
+        k=K.ravel().tolist(),
+        r=np.eye(3).ravel().tolist(),
+        p=P.ravel().tolist(),
+    )
 
 
 def depth_image(header: Header, rendering: Rendering, encoding: str) -> Image:

@@ -117,8 +117,13 @@ def kettle(rng: np.random.Generator) -> Solid:
     """Squat and round, larger than a mug, with a handle over the top."""
     radius = rng.uniform(0.065, 0.105)
     shape = VesselShape(
-        str(rng.choice(['round', 'barrel', 'taper'])), radius * rng.uniform(0.8, 1.5), radius,
-        rng.uniform(0.1, 0.3), 0.003, 0.004, rng.uniform(0.003, 0.02),
+        str(rng.choice(['round', 'barrel', 'taper'])),
+        radius * rng.uniform(0.8, 1.5),
+        radius,
+        rng.uniform(0.1, 0.3),
+        0.003,
+        0.004,
+        rng.uniform(0.003, 0.02),
     )
     dome = lidded(rng, replace(shape, amount=min(shape.amount, 0.2)), 40)
     return centred('kettle', dome, spout(rng, shape), bail(rng, shape))
@@ -137,7 +142,8 @@ def moka_pot(rng: np.random.Generator) -> Solid:
     grip = tube(in_plane(x, z), rng.uniform(0.005, 0.009), 1.5, HANDLE_BOX)
     s = np.linspace(0, 1, 4)
     beak = tube(
-        in_plane(-(top - 0.004 + 0.022 * s), (0.82 + 0.16 * s) * height)[::-1], 0.006 + 0.004 * s[::-1],
+        in_plane(-(top - 0.004 + 0.022 * s), (0.82 + 0.16 * s) * height)[::-1],
+        0.006 + 0.004 * s[::-1],
         uv_box=HANDLE_BOX,
     )
     return centred('moka_pot', lidded(rng, shape, int(rng.choice([6, 8, 10, 12]))), grip, beak)

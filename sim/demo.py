@@ -43,8 +43,11 @@ TRANSPORT = 'LARGE_DATA'
 RELIABLE = {f'qos_overrides./{topic}.subscription.reliability': 'reliable' for topic in INPUTS}
 FRAMES = AffordanceFrameArray
 TOPICS = {
-    'found': ('perception/acf_poses', FRAMES), 'overlay': ('perception/overlay', Image),
-    'descriptors': ('perception/descriptors_rgb', Image), 'true': ('camera/true_frames', FRAMES)}
+    'found': ('perception/acf_poses', FRAMES),
+    'overlay': ('perception/overlay', Image),
+    'descriptors': ('perception/descriptors_rgb', Image),
+    'true': ('camera/true_frames', FRAMES),
+}
 
 
 class Listener(Node):
@@ -84,8 +87,14 @@ class Listener(Node):
 def frame_of(message: AffordanceFrameMessage) -> AffordanceFrame:
     """The core's frame of a message; the comparison needs no second axis."""
     position, axis = message.pose.position, message.axis
-    return AffordanceFrame(message.category, message.part, message.instance_id, message.score,
-                           np.array([position.x, position.y, position.z]), np.array([axis.x, axis.y, axis.z]))
+    return AffordanceFrame(
+        message.category,
+        message.part,
+        message.instance_id,
+        message.score,
+        np.array([position.x, position.y, position.z]),
+        np.array([axis.x, axis.y, axis.z]),
+    )
 
 
 @contextmanager
@@ -121,8 +130,12 @@ def demonstrate(options: argparse.Namespace) -> list[Shown]:
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ.setdefault('FASTDDS_BUILTIN_TRANSPORTS', TRANSPORT)
     deadline_s = time.monotonic() + options.seconds
-    camera = {'seed': options.seed, 'rate_hz': options.rate_hz, 'views_per_scene': VIEWS_PER_SCENE,
-              'orbit_views': ORBIT_VIEWS}
+    camera = {
+        'seed': options.seed,
+        'rate_hz': options.rate_hz,
+        'views_per_scene': VIEWS_PER_SCENE,
+        'orbit_views': ORBIT_VIEWS,
+    }
     perception = {'autostart': True, **RELIABLE}
     if options.checkpoint:
         perception['model_path'] = options.checkpoint
@@ -151,11 +164,20 @@ def conclude(images: list[Shown], out: Path) -> None:
     summary = summarise([row for shown in images for row in shown.rows])
     mugs = sum(mug_found(shown.rows) for shown in images)
     p50, p95 = np.percentile([shown.age_ms for shown in images], [50, 95])
-    headline = (f'{len(images)} images; in {mugs} a mug with handle was found, all it shows within 20 mm. '
-                f'Age of the results: median {p50:.0f} ms, 95th percentile {p95:.0f} ms.')
+    headline = (
+        f'{len(images)} images; in {mugs} a mug with handle was found, all it shows within 20 mm. '
+        f'Age of the results: median {p50:.0f} ms, 95th percentile {p95:.0f} ms.'
+    )
     write_page(out / 'index.html', headline, summary, images)
-    print('', summary_table(summary), '', headline, f'Page: {out / "index.html"}',
-          f'Logs: {out / "perception.log"}, {out / "camera.log"}', sep='\n')
+    print(
+        '',
+        summary_table(summary),
+        '',
+        headline,
+        f'Page: {out / "index.html"}',
+        f'Logs: {out / "perception.log"}, {out / "camera.log"}',
+        sep='\n',
+    )
     if not mugs:
         raise DenseDescriptorError('no mug with handle was found with its visible parts within 20 mm')
 

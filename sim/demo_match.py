@@ -30,7 +30,10 @@ def compare(true: Sequence[AffordanceFrame], found: Sequence[AffordanceFrame]) -
     """Pair true and found frames of the same part, nearest first; false alarms come last."""
     distances_mm = sorted(
         (float(np.linalg.norm(f.origin_m - t.origin_m)) * 1e3, i, j)
-        for i, t in enumerate(true) for j, f in enumerate(found) if t.part == f.part)
+        for i, t in enumerate(true)
+        for j, f in enumerate(found)
+        if t.part == f.part
+    )
     partner: dict[int, tuple[int, float]] = {}
     taken: set[int] = set()
     for distance_mm, i, j in distances_mm:
@@ -57,7 +60,8 @@ def mug_found(rows: Sequence[Comparison]) -> bool:
     return any(
         'handle' in {row.part for row in parts}
         and all(row.origin_error_mm is not None and row.origin_error_mm <= FOUND_MM for row in parts)
-        for parts in objects.values())
+        for parts in objects.values()
+    )
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,10 @@ def summarise_part(part: str, rows: Sequence[Comparison]) -> PartSummary:
     origins = [row.origin_error_mm for row in rows if row.origin_error_mm is not None]
     axes = [row.axis_error_deg for row in rows if row.axis_error_deg is not None]
     return PartSummary(
-        part=part, true_count=sum(row.true_instance is not None for row in rows),
+        part=part,
+        true_count=sum(row.true_instance is not None for row in rows),
         found_count=sum(error_mm <= FOUND_MM for error_mm in origins),
         false_alarms=sum(row.true_instance is None for row in rows),
         median_origin_mm=float(np.median(origins)) if origins else float('nan'),
-        median_axis_deg=float(np.median(axes)) if axes else float('nan'))
+        median_axis_deg=float(np.median(axes)) if axes else float('nan'),
+    )

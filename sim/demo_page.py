@@ -52,9 +52,16 @@ def summary_table(summary: Sequence[PartSummary]) -> str:
     """Figures of each part over all images."""
     within = f'< {FOUND_MM:.0f} mm'
     head = f'{"part":8} {"true":>5} {within:>8} {"false alarms":>13} {"median mm":>10} {"median deg":>11}'
-    return '\n'.join([head, *(
-        f'{part.part:8} {part.true_count:5d} {part.found_count:8d} {part.false_alarms:13d} '
-        f'{median(part.median_origin_mm):>10} {median(part.median_axis_deg):>11}' for part in summary)])
+    return '\n'.join(
+        [
+            head,
+            *(
+                f'{part.part:8} {part.true_count:5d} {part.found_count:8d} {part.false_alarms:13d} '
+                f'{median(part.median_origin_mm):>10} {median(part.median_axis_deg):>11}'
+                for part in summary
+            ),
+        ]
+    )
 
 
 def median(value: float) -> str:
@@ -65,11 +72,22 @@ def median(value: float) -> str:
 def write_page(path: Path, headline: str, summary: Sequence[PartSummary], images: Sequence[Shown]) -> None:
     """Write the page; the pictures of image N lie beside it as overlay_NN.png and descriptors_NN.png."""
     names = 'part', 'true', f'found < {FOUND_MM:.0f} mm', 'false alarms', 'median origin mm', 'median axis °'
-    rows = [(part.part, part.true_count, part.found_count, part.false_alarms, median(part.median_origin_mm),
-             median(part.median_axis_deg)) for part in summary]
+    rows = [
+        (
+            part.part,
+            part.true_count,
+            part.found_count,
+            part.false_alarms,
+            median(part.median_origin_mm),
+            median(part.median_axis_deg),
+        )
+        for part in summary
+    ]
     table = '\n'.join([table_row('th', names), *(table_row('td', row) for row in rows)])
     figures = '\n'.join(figure(shown) for shown in images)
-    write_text(path, f"""<!doctype html>
+    write_text(
+        path,
+        f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Demonstration</title><style>{STYLE}</style></head><body>
 <h1>Mugs seen by a simulated camera</h1>
 <p>{escape(headline)}</p>
@@ -80,7 +98,8 @@ def write_page(path: Path, headline: str, summary: Sequence[PartSummary], images
 where the turn about it cannot be seen). Right: the dense descriptors, in colours that never change.</p>
 {figures}
 </body></html>
-""")
+""",
+    )
 
 
 def table_row(cell: str, values: Sequence[object]) -> str:
@@ -93,10 +112,14 @@ def figure(shown: Shown) -> str:
     lines = '<br>'.join(
         f'<span{"" if row.origin_error_mm is not None else " class=miss"}>'
         f'{escape("" if row.true_instance is None else f"#{row.true_instance}")} {escape(row.part)}: '
-        f'{escape(outcome(row))}</span>' for row in shown.rows)
-    return (f'<figure><img src="{picture("overlay", shown.number)}" alt="frames"> '
-            f'<img src="{picture("descriptors", shown.number)}" alt="descriptors">'
-            f'<figcaption>Image {shown.number}, age {shown.age_ms:.0f} ms<br>{lines}</figcaption></figure>')
+        f'{escape(outcome(row))}</span>'
+        for row in shown.rows
+    )
+    return (
+        f'<figure><img src="{picture("overlay", shown.number)}" alt="frames"> '
+        f'<img src="{picture("descriptors", shown.number)}" alt="descriptors">'
+        f'<figcaption>Image {shown.number}, age {shown.age_ms:.0f} ms<br>{lines}</figcaption></figure>'
+    )
 
 
 def picture(kind: str, number: int) -> str:

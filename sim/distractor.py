@@ -9,10 +9,25 @@ from dense_descriptor_ros.sim.solid import Solid
 from dense_descriptor_ros.sim.tableware import bowl, cup, jug, plate, tumbler
 
 KINDS = {
-    cup: 16, tumbler: 6, bowl: 7, plate: 4, jug: 6,
-    pan: 6, casserole: 8, teapot: 10, kettle: 8, moka_pot: 5,
-    bottle: 6, can: 5, jar: 4, box: 5, carton: 3,
-    ball: 2, roll: 3, blob: 5, animal: 6,
+    cup: 16,
+    tumbler: 6,
+    bowl: 7,
+    plate: 4,
+    jug: 6,
+    pan: 6,
+    casserole: 8,
+    teapot: 10,
+    kettle: 8,
+    moka_pot: 5,
+    bottle: 6,
+    can: 5,
+    jar: 4,
+    box: 5,
+    carton: 3,
+    ball: 2,
+    roll: 3,
+    blob: 5,
+    animal: 6,
 }
 """Relative frequencies."""
 

@@ -17,10 +17,13 @@ def roll(rng: np.random.Generator) -> Solid:
     power = rng.choice([1.0, 0.3])
     t = np.linspace(-np.pi, np.pi, 25)
     x, z = np.cos(t), np.sin(t)
-    section = np.stack([
-        inner + thick / 2 * (1 + np.sign(x) * np.abs(x) ** power),
-        height / 2 * np.sign(z) * np.abs(z) ** power,
-    ], 1)
+    section = np.stack(
+        [
+            inner + thick / 2 * (1 + np.sign(x) * np.abs(x) ** power),
+            height / 2 * np.sign(z) * np.abs(z) ** power,
+        ],
+        1,
+    )
     section[-1] = section[0]
     along = length_along(section)
     return centred('roll', revolve(section, 0.02 + 0.96 * along / along[-1], 40))

@@ -128,11 +128,13 @@ def sweep(rings: np.ndarray, uv_box: tuple[float, float, float, float]) -> Mesh:
     caps = rings[[0, -1], :k].mean(1)
     fan = np.stack([np.arange(k), np.arange(1, k + 1)], 1)
     first, last = n * (k + 1), n * (k + 1) + 1
-    faces = np.concatenate([
-        grid_faces(n, k + 1),
-        np.stack([np.full(k, first), fan[:, 1], fan[:, 0]], 1),
-        np.stack([np.full(k, last), fan[:, 0] + first - k - 1, fan[:, 1] + first - k - 1], 1),
-    ])
+    faces = np.concatenate(
+        [
+            grid_faces(n, k + 1),
+            np.stack([np.full(k, first), fan[:, 1], fan[:, 0]], 1),
+            np.stack([np.full(k, last), fan[:, 0] + first - k - 1, fan[:, 1] + first - k - 1], 1),
+        ]
+    )
     uv = np.concatenate([np.stack([u, v], -1).reshape(-1, 2), [[(u0 + u1) / 2, v0], [(u0 + u1) / 2, v1]]])
     return Mesh(np.concatenate([rings.reshape(-1, 3), caps]), faces, uv)
 
@@ -170,13 +172,17 @@ def polyhedron(sides: list[np.ndarray]) -> Mesh:
 def write_obj(path: Path, mesh: Mesh, header: str = '') -> None:
     """Wavefront OBJ in metres with texture coordinates and normals; the header names its material."""
     corners = np.repeat(mesh.faces.ravel() + 1, 3)
-    path.write_text(''.join([
-        header,
-        'v %.7f %.7f %.7f\n' * len(mesh.vertices) % tuple(mesh.vertices.ravel()),
-        'vt %.5f %.5f\n' * len(mesh.uv) % tuple(mesh.uv.ravel()),
-        'vn %.4f %.4f %.4f\n' * len(mesh.vertices) % tuple(mesh.normals.ravel()),
-        'f %d/%d/%d %d/%d/%d %d/%d/%d\n' * len(mesh.faces) % tuple(corners),
-    ]))
+    path.write_text(
+        ''.join(
+            [
+                header,
+                'v %.7f %.7f %.7f\n' * len(mesh.vertices) % tuple(mesh.vertices.ravel()),
+                'vt %.5f %.5f\n' * len(mesh.uv) % tuple(mesh.uv.ravel()),
+                'vn %.4f %.4f %.4f\n' * len(mesh.vertices) % tuple(mesh.normals.ravel()),
+                'f %d/%d/%d %d/%d/%d %d/%d/%d\n' * len(mesh.faces) % tuple(corners),
+            ]
+        )
+    )
 
 
 def write_collision_obj(path: Path, pieces: list[np.ndarray]) -> None:

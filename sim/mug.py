@@ -59,13 +59,18 @@ def sample_body(rng: np.random.Generator) -> VesselShape:
     wall = rng.uniform(0.002, 0.0075)
     ribs = int(rng.integers(3, 13)) if rng.random() < 0.15 else 0
     return VesselShape(
-        profile=profile, height_m=float(height), radius_m=diameter / 2, amount=amount, wall_m=wall,
+        profile=profile,
+        height_m=float(height),
+        radius_m=diameter / 2,
+        amount=amount,
+        wall_m=wall,
         bottom_m=rng.uniform(0.004, 0.016),
         corner_m=float(rng.choice([rng.uniform(0.001, 0.004), rng.uniform(0.004, 0.016)])),
         foot_m=float(rng.choice([0.0, rng.uniform(0.001, 0.004)])),
         lip_m=float(rng.choice([0.0, rng.uniform(0.0, 0.003)], p=[0.6, 0.4])),
         squareness=rng.uniform(3.0, 8.0) if profile == 'square' else 2.0,
-        ribs=ribs, rib_m=rng.uniform(0.1, 0.3) * wall if ribs else 0.0,
+        ribs=ribs,
+        rib_m=rng.uniform(0.1, 0.3) * wall if ribs else 0.0,
     )
 
 
@@ -90,8 +95,14 @@ def draw_handle(rng: np.random.Generator, height_m: float) -> HandleShape:
         span = float(np.clip(1.35 * reach, 0.02, room))
     bottom = thickness + rng.uniform(0, 1) * (room - span)
     return HandleShape(
-        kind=kind, top_m=bottom + span, bottom_m=bottom, reach_m=reach, thickness_m=thickness, width_m=width,
-        section_exponent=rng.uniform(2.0, 5.0), root_flare=rng.uniform(1.0, 1.35),
+        kind=kind,
+        top_m=bottom + span,
+        bottom_m=bottom,
+        reach_m=reach,
+        thickness_m=thickness,
+        width_m=width,
+        section_exponent=rng.uniform(2.0, 5.0),
+        root_flare=rng.uniform(1.0, 1.35),
         lean=float(rng.choice([0.0, rng.uniform(-0.25, 0.25)])),
     )
 
@@ -106,7 +117,7 @@ def wall_x(body: VesselShape, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """x of the middle of the wall on the handle's side, at (y, z) above the base."""
     radius = body.middle_radius(np.clip(z, 0, body.height_m))
     n = body.squareness
-    return np.maximum(radius ** n - np.abs(y) ** n, 0) ** (1 / n)
+    return np.maximum(radius**n - np.abs(y) ** n, 0) ** (1 / n)
 
 
 def attached_handle(body: VesselShape, handle: HandleShape) -> tuple[np.ndarray, np.ndarray]:

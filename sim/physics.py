@@ -53,8 +53,14 @@ def add_body(client: BulletClient, item: SceneObject, path: Path) -> int:
     T = item.T_world_object
     client.resetBasePositionAndOrientation(body, T[:3, 3], rotation_to_quaternion(T[:3, :3]))
     client.changeDynamics(
-        body, -1, lateralFriction=0.7, rollingFriction=0.002, spinningFriction=0.005, restitution=0.05,
-        linearDamping=0.2, angularDamping=0.5,
+        body,
+        -1,
+        lateralFriction=0.7,
+        rollingFriction=0.002,
+        spinningFriction=0.005,
+        restitution=0.05,
+        linearDamping=0.2,
+        angularDamping=0.5,
     )
     return body
 

@@ -1,6 +1,6 @@
 """Draws a contact sheet of a data set: images with masks and affordance frames, and depth.
 
-    python sim/preview.py data/mugs --split train --out preview.jpg
+python sim/preview.py data/mugs --split train --out preview.jpg
 """
 
 import argparse
@@ -71,7 +71,7 @@ def contact_sheet(dataset: BopDataset, images: int, columns: int, tile_width: in
         pair = np.hstack([picture, draw_depth(view.depth_m())])
         tiles.append(cv2.resize(pair, (2 * tile_width, height), interpolation=cv2.INTER_AREA))
     blank = np.zeros_like(tiles[0])
-    rows = [tiles[k:k + columns] for k in range(0, len(tiles), columns)]
+    rows = [tiles[k : k + columns] for k in range(0, len(tiles), columns)]
     return np.vstack([np.hstack(row + [blank] * (columns - len(row))) for row in rows])
 
 

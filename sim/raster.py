@@ -27,10 +27,17 @@ def rasterise(p_camera: np.ndarray, faces: np.ndarray, K: np.ndarray, height: in
     face = np.repeat(np.arange(len(faces)), count)
     within = np.arange(len(face)) - np.repeat(np.cumsum(count) - count, count)
     pixel = low[face] + np.stack([within % size[face, 0], within // size[face, 0]], 1)
-    weights = np.stack([
-        cross(c[face] - b[face], pixel - b[face]), cross(a[face] - c[face], pixel - c[face]),
-        cross(b[face] - a[face], pixel - a[face]),
-    ], 1) / area[face, None]
+    weights = (
+        np.stack(
+            [
+                cross(c[face] - b[face], pixel - b[face]),
+                cross(a[face] - c[face], pixel - c[face]),
+                cross(b[face] - a[face], pixel - a[face]),
+            ],
+            1,
+        )
+        / area[face, None]
+    )
     inside = (weights >= 0).all(1)
     z = 1 / (weights[inside] * inverse_z[faces[face[inside]]]).sum(1)
     np.minimum.at(depth, (pixel[inside, 1], pixel[inside, 0]), z)

@@ -108,11 +108,17 @@ class SceneRenderer:
             K = K + TINY_SHIFT_PX
         with silenced():
             _, _, rgba, buffer, labels = self._client.getCameraImage(
-                width, height, renderer=self._renderer, shadow=1,
+                width,
+                height,
+                renderer=self._renderer,
+                shadow=1,
                 viewMatrix=(OPENGL_FROM_OPTICAL @ T_camera_world).T.ravel().tolist(),
                 projectionMatrix=projection_matrix(K, height, width).T.ravel().tolist(),
-                lightDirection=light.direction.tolist(), lightColor=light.colour.tolist(), lightDistance=3.0,
-                lightAmbientCoeff=light.ambient, lightDiffuseCoeff=light.diffuse,
+                lightDirection=light.direction.tolist(),
+                lightColor=light.colour.tolist(),
+                lightDistance=3.0,
+                lightAmbientCoeff=light.ambient,
+                lightDiffuseCoeff=light.diffuse,
                 lightSpecularCoeff=light.specular,
             )
         buffer = np.reshape(buffer, (height, width)).astype(np.float64)
@@ -137,12 +143,14 @@ class SceneRenderer:
 
 def projection_matrix(K: np.ndarray, height: int, width: int) -> np.ndarray:
     """OpenGL projection (4, 4) of a pinhole camera whose pixel centres are at integers."""
-    return np.array([
-        [2 * K[0, 0] / width, 0, 1 - 2 * (K[0, 2] + 0.5) / width, 0],
-        [0, 2 * K[1, 1] / height, 2 * (K[1, 2] + 0.5) / height - 1, 0],
-        [0, 0, -(FAR_M + NEAR_M) / (FAR_M - NEAR_M), -2 * FAR_M * NEAR_M / (FAR_M - NEAR_M)],
-        [0, 0, -1, 0],
-    ])
+    return np.array(
+        [
+            [2 * K[0, 0] / width, 0, 1 - 2 * (K[0, 2] + 0.5) / width, 0],
+            [0, 2 * K[1, 1] / height, 2 * (K[1, 2] + 0.5) / height - 1, 0],
+            [0, 0, -(FAR_M + NEAR_M) / (FAR_M - NEAR_M), -2 * FAR_M * NEAR_M / (FAR_M - NEAR_M)],
+            [0, 0, -1, 0],
+        ]
+    )
 
 
 def room_surfaces(room: Room) -> list[tuple[Mesh, np.ndarray]]:
@@ -151,13 +159,15 @@ def room_surfaces(room: Room) -> list[tuple[Mesh, np.ndarray]]:
     table = box_mesh(np.array([-x, -y, -0.03]), np.array([x, y, 0.0]), room.table_repeat_m)
     far, floor = room.wall_distance_m, room.floor_z_m
     ground = box_mesh(np.array([-4.0, -4.0, floor - 0.05]), np.array([4.0, 4.0, floor]), 1.0)
-    walls = merge(*(
-        box_mesh(np.minimum(low, low + size), np.maximum(low, low + size), 1.5)
-        for low, size in (
-            (np.array([-4.0, far, floor]), np.array([8.0, 0.05, 4.0])),
-            (np.array([-4.0, -far, floor]), np.array([8.0, -0.05, 4.0])),
-            (np.array([far, -4.0, floor]), np.array([0.05, 8.0, 4.0])),
-            (np.array([-far, -4.0, floor]), np.array([-0.05, 8.0, 4.0])),
+    walls = merge(
+        *(
+            box_mesh(np.minimum(low, low + size), np.maximum(low, low + size), 1.5)
+            for low, size in (
+                (np.array([-4.0, far, floor]), np.array([8.0, 0.05, 4.0])),
+                (np.array([-4.0, -far, floor]), np.array([8.0, -0.05, 4.0])),
+                (np.array([far, -4.0, floor]), np.array([0.05, 8.0, 4.0])),
+                (np.array([-far, -4.0, floor]), np.array([-0.05, 8.0, 4.0])),
+            )
         )
-    ))
+    )
     return [(table, room.table_texture), (ground, room.floor_texture), (walls, room.wall_texture)]

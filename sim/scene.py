@@ -13,7 +13,16 @@ from dense_descriptor_ros.sim.mug import Mug, build_mug, sample_mug
 from dense_descriptor_ros.sim.texture import object_texture, surface_texture, vessel_texture
 
 VESSELS = (
-    'cup', 'tumbler', 'bowl', 'plate', 'jug', 'pan', 'casserole', 'teapot', 'kettle', 'moka_pot',
+    'cup',
+    'tumbler',
+    'bowl',
+    'plate',
+    'jug',
+    'pan',
+    'casserole',
+    'teapot',
+    'kettle',
+    'moka_pot',
 )
 """Kinds that take a mug's textures."""
 STANDING = ('bowl', 'plate', 'jug', 'pan', 'casserole', 'teapot', 'kettle', 'moka_pot', 'animal')
@@ -85,7 +94,7 @@ def mug_pieces(mug: Mug) -> list[np.ndarray]:
     rings = mug.handle_rings
     cuts = np.linspace(0, len(rings) - 1, 5).round().astype(int)
     lengths = [rings[a : b + 1].reshape(-1, 3) for a, b in pairwise(cuts)]
-    body = mug.mesh.vertices[:-(rings.shape[0] * (rings.shape[1] + 1) + 2)]
+    body = mug.mesh.vertices[: -(rings.shape[0] * (rings.shape[1] + 1) + 2)]
     return [body, *lengths]
 
 
@@ -157,9 +166,12 @@ def sample_room(rng: np.random.Generator) -> Room:
     """Table, floor and walls of random sizes and surfaces."""
     return Room(
         table_half=(rng.uniform(0.35, 1.0), rng.uniform(0.35, 1.0)),
-        table_texture=surface_texture(rng), table_repeat_m=rng.uniform(0.3, 1.2),
-        floor_z_m=-rng.uniform(0.3, 0.8), floor_texture=surface_texture(rng),
-        wall_distance_m=rng.uniform(1.9, 3.0), wall_texture=surface_texture(rng),
+        table_texture=surface_texture(rng),
+        table_repeat_m=rng.uniform(0.3, 1.2),
+        floor_z_m=-rng.uniform(0.3, 0.8),
+        floor_texture=surface_texture(rng),
+        wall_distance_m=rng.uniform(1.9, 3.0),
+        wall_texture=surface_texture(rng),
     )
 
 
@@ -167,7 +179,9 @@ def sample_light(rng: np.random.Generator) -> Light:
     """A lamp or window above the table."""
     return Light(
         direction=direction(rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(25, 85))),
-        colour=1 - rng.uniform(0, 0.18, 3), ambient=rng.uniform(0.35, 0.75), diffuse=rng.uniform(0.35, 0.75),
+        colour=1 - rng.uniform(0, 0.18, 3),
+        ambient=rng.uniform(0.35, 0.75),
+        diffuse=rng.uniform(0.35, 0.75),
         specular=rng.uniform(0, 0.6),
     )
 

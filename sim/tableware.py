@@ -18,8 +18,12 @@ def vessel_shape(
 ) -> VesselShape:
     """A plain vessel in these ranges."""
     return VesselShape(
-        profile=str(rng.choice(profiles)), height_m=rng.uniform(*height_m), radius_m=rng.uniform(*radius_m),
-        amount=rng.uniform(0.08, 0.3), wall_m=rng.uniform(0.002, 0.005), bottom_m=rng.uniform(0.003, 0.006),
+        profile=str(rng.choice(profiles)),
+        height_m=rng.uniform(*height_m),
+        radius_m=rng.uniform(*radius_m),
+        amount=rng.uniform(0.08, 0.3),
+        wall_m=rng.uniform(0.002, 0.005),
+        bottom_m=rng.uniform(0.003, 0.006),
         corner_m=rng.uniform(0.002, 0.01),
     )
 

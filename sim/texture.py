@@ -26,15 +26,15 @@ def noise(rng: np.random.Generator, height: int, width: int, cells: int, octaves
     """(height, width) float32, 0 to 1: smooth noise, periodic along u, `cells` blobs wide at its coarsest."""
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
-        columns = max(2, cells * 2 ** octave)
+        columns = max(2, cells * 2**octave)
         rows = max(2, round(columns * height / width))
         grid = rng.random((rows, columns), dtype=np.float32)
         grid = np.concatenate([grid, grid[:, :2]], 1)
         period = width / columns
         wide = cv2.resize(grid, (round(width + 2 * period), height), interpolation=cv2.INTER_CUBIC)
         start = round(period / 2)
-        total += wide[:, start:start + width] * 0.5 ** (octave + 1)
-    return np.clip(total / (1 - 0.5 ** octaves), 0, 1)
+        total += wide[:, start : start + width] * 0.5 ** (octave + 1)
+    return np.clip(total / (1 - 0.5**octaves), 0, 1)
 
 
 def mix(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -55,7 +55,7 @@ def rings(rng: np.random.Generator, shape: tuple[int, int], base: np.ndarray) ->
 
 def stripes(rng: np.random.Generator, shape: tuple[int, int], base: np.ndarray) -> np.ndarray:
     """Upright or slanted stripes."""
-    v, u = np.mgrid[:1:shape[0] * 1j, :1:shape[1] * 1j]
+    v, u = np.mgrid[: 1 : shape[0] * 1j, : 1 : shape[1] * 1j]
     phase = u * rng.integers(3, 24) + v * rng.choice([0, 0, rng.uniform(-4, 4)])
     return mix(base, sample_colour(rng), phase % 1 < rng.uniform(0.15, 0.7))
 
@@ -63,7 +63,7 @@ def stripes(rng: np.random.Generator, shape: tuple[int, int], base: np.ndarray) 
 def dots(rng: np.random.Generator, shape: tuple[int, int], base: np.ndarray) -> np.ndarray:
     """Rows of dots."""
     count = int(rng.integers(6, 26))
-    v, u = np.mgrid[:shape[0], :shape[1]] * (count / shape[1])
+    v, u = np.mgrid[: shape[0], : shape[1]] * (count / shape[1])
     u = u + 0.5 * (np.floor(v) % 2) * rng.integers(0, 2)
     inside = (u % 1 - 0.5) ** 2 + (v % 1 - 0.5) ** 2 < rng.uniform(0.15, 0.42) ** 2
     return mix(base, sample_colour(rng), inside)
@@ -72,7 +72,7 @@ def dots(rng: np.random.Generator, shape: tuple[int, int], base: np.ndarray) -> 
 def checks(rng: np.random.Generator, shape: tuple[int, int], base: np.ndarray) -> np.ndarray:
     """Checkerboard."""
     count = 2 * int(rng.integers(3, 14))
-    v, u = np.mgrid[:shape[0], :shape[1]] * (count / shape[1])
+    v, u = np.mgrid[: shape[0], : shape[1]] * (count / shape[1])
     return mix(base, sample_colour(rng), (np.floor(u) + np.floor(v)) % 2)
 
 
@@ -122,8 +122,16 @@ def text(rng: np.random.Generator, shape: tuple[int, int], base: np.ndarray) -> 
 
 
 PATTERNS = {
-    plain: 0.36, rings: 0.08, stripes: 0.07, dots: 0.06, checks: 0.05, marble: 0.09, glaze: 0.09,
-    speckle: 0.06, shapes: 0.08, text: 0.06,
+    plain: 0.36,
+    rings: 0.08,
+    stripes: 0.07,
+    dots: 0.06,
+    checks: 0.05,
+    marble: 0.09,
+    glaze: 0.09,
+    speckle: 0.06,
+    shapes: 0.08,
+    text: 0.06,
 }
 
 
@@ -175,7 +183,7 @@ def wood(rng: np.random.Generator, shape: tuple[int, int], base: np.ndarray) -> 
 def tiles(rng: np.random.Generator, shape: tuple[int, int], base: np.ndarray) -> np.ndarray:
     """Tiles or bricks with joints."""
     count, gap = int(rng.integers(2, 9)), rng.uniform(0.02, 0.08)
-    v, u = np.mgrid[:shape[0], :shape[1]] * (count / shape[1])
+    v, u = np.mgrid[: shape[0], : shape[1]] * (count / shape[1])
     u = u + rng.choice([0, 0.5]) * (np.floor(v) % 2)
     shade = rng.uniform(1 - rng.uniform(0, 0.25), 1, (count + 1, count + 1))
     face = shade[np.floor(v).astype(int) % count, np.floor(u).astype(int) % count]
@@ -184,7 +192,7 @@ def tiles(rng: np.random.Generator, shape: tuple[int, int], base: np.ndarray) ->
 
 def cloth(rng: np.random.Generator, shape: tuple[int, int], base: np.ndarray) -> np.ndarray:
     """Woven squares."""
-    v, u = np.mgrid[:shape[0], :shape[1]] * (rng.integers(4, 20) / shape[1])
+    v, u = np.mgrid[: shape[0], : shape[1]] * (rng.integers(4, 20) / shape[1])
     weave = 0.5 * (u % 1 < 0.5) + 0.5 * (v % 1 < 0.5)
     return mix(base, sample_colour(rng), weave + 0.15 * (rng.random(shape, dtype=np.float32) - 0.5))
 

@@ -15,8 +15,9 @@ LEAST_VISIBLE = 0.1
 LEAST_HANDLE_PX = 25
 
 
-def required_frames(scene: Scene, rendering: Rendering, T_camera_world: np.ndarray, K: np.ndarray,
-                    category: Category) -> list[AffordanceFrame]:
+def required_frames(
+    scene: Scene, rendering: Rendering, T_camera_world: np.ndarray, K: np.ndarray, category: Category
+) -> list[AffordanceFrame]:
     """Frames, in the camera frame, of the parts that can be seen, with score 1.
 
     Objects of which less than a tenth is visible and handles of fewer than 25 pixels are left out. A frame's
@@ -43,23 +44,30 @@ def visible_share(visible: np.ndarray, mug: Mug, T_camera_object: np.ndarray, K:
     return float(visible.sum() / max(silhouette.sum(), 1))
 
 
-def handle_pixels(visible: np.ndarray, depth_m: np.ndarray, mug: Mug, T_camera_object: np.ndarray,
-                  K: np.ndarray) -> int:
+def handle_pixels(
+    visible: np.ndarray, depth_m: np.ndarray, mug: Mug, T_camera_object: np.ndarray, K: np.ndarray
+) -> int:
     """Number of visible pixels (H, W) whose surface point lies on the handle."""
     v, u = np.nonzero(visible)
     p_object = apply(inverse(T_camera_object), back_project(K, np.stack([u, v], -1), depth_m[v, u]))
     return int((p_object[:, 0] > mug.handle_x_min_m).sum())
 
 
-def object_frames(category: Category, mug: Mug, T_camera_object: np.ndarray, instance: int,
-                  seen: set[str]) -> list[AffordanceFrame]:
+def object_frames(
+    category: Category, mug: Mug, T_camera_object: np.ndarray, instance: int, seen: set[str]
+) -> list[AffordanceFrame]:
     """Frames of the parts of one object that are seen."""
     R = T_camera_object[:3, :3]
     return [
         AffordanceFrame(
-            category=category.name, part=part.name, instance=instance, score=1.0,
+            category=category.name,
+            part=part.name,
+            instance=instance,
+            score=1.0,
             origin_m=apply(T_camera_object, mug.frames[part.name].origin_m),
             axis=R @ mug.frames[part.name].axis,
-            second_axis=R @ np.array(part.second_axis) if part.second_axis_needs in seen else None)
-        for part in category.parts if part.name in seen
+            second_axis=R @ np.array(part.second_axis) if part.second_axis_needs in seen else None,
+        )
+        for part in category.parts
+        if part.name in seen
     ]

@@ -120,10 +120,12 @@ def inside_section(shape: VesselShape) -> np.ndarray:
     """(n, 2) radius and height from the lip down to the centre of the inner bottom."""
     wall, bottom = shape.wall_m, shape.bottom_m
     fillet = min(max(shape.corner_m - wall, 0.0015), 0.3 * (shape.height_m - bottom))
-    above = np.concatenate([
-        np.linspace(shape.height_m - wall / 2 - bottom, fillet, 8),
-        quarter(fillet)[-2::-1],
-    ])
+    above = np.concatenate(
+        [
+            np.linspace(shape.height_m - wall / 2 - bottom, fillet, 8),
+            quarter(fillet)[-2::-1],
+        ]
+    )
     radius = shape.outer_radius(bottom + above) - wall - rounding(above, fillet)
     radius = np.minimum(radius, shape.base_radius(bottom + above) - 0.6 * wall)
     return np.concatenate([np.stack([np.maximum(radius, 0.004), bottom + above], 1), [[0.0, bottom]]])

@@ -10,13 +10,24 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = 'dense_descriptor_ros'
 MESSAGES = {
-    'builtin_interfaces', 'diagnostic_msgs', 'geometry_msgs', 'lifecycle_msgs', 'rcl_interfaces',
-    'sensor_msgs', 'std_msgs', 'std_srvs', 'tf2_msgs', 'vision_msgs', 'visualization_msgs', f'{PACKAGE}.msg',
+    'builtin_interfaces',
+    'diagnostic_msgs',
+    'geometry_msgs',
+    'lifecycle_msgs',
+    'rcl_interfaces',
+    'sensor_msgs',
+    'std_msgs',
+    'std_srvs',
+    'tf2_msgs',
+    'vision_msgs',
+    'visualization_msgs',
+    f'{PACKAGE}.msg',
 }
 ROS = MESSAGES | {'rclpy', 'cv_bridge', 'message_filters', 'tf2_ros', 'launch', 'launch_ros'}
 NUMERIC = {'numpy', 'cv2', 'yaml', 'tqdm'}
-CORE_FOR_SIM = {f'{PACKAGE}.{name}' for name in (
-    'bop', 'category', 'errors', 'files', 'frames', 'geometry', 'processes')}
+CORE_FOR_SIM = {
+    f'{PACKAGE}.{name}' for name in ('bop', 'category', 'errors', 'files', 'frames', 'geometry', 'processes')
+}
 # Programs of sim/ that are ROS nodes or drive them: the simulated camera and the demonstration.
 SIM_NODES = {'camera_node.py', 'demo.py'}
 
@@ -87,7 +98,14 @@ def test_sim_never_imports_torch_or_training(path: Path) -> None:
 @pytest.mark.parametrize('path', sources('training'), ids=identifier)
 def test_training_never_imports_ros_or_sim(path: Path) -> None:
     libraries = {
-        'hydra', 'omegaconf', 'matplotlib', 'safetensors', 'sklearn', 'tensorboard', 'torch', 'torchvision',
+        'hydra',
+        'omegaconf',
+        'matplotlib',
+        'safetensors',
+        'sklearn',
+        'tensorboard',
+        'torch',
+        'torchvision',
     }
     assert not outside(path, {PACKAGE, *NUMERIC, *libraries})
     assert not inside(path, 'ros', 'sim', 'msg')

@@ -18,16 +18,26 @@ def generate(folder):
 
 def train(folder):
     data = write_tiny_bop(folder / 'data')
-    settings = ['split=test', 'val_share=0.5', 'every.save_steps=1', 'workers=1', 'device=cpu',
-                'pairs.width=64', 'pairs.height=64', 'model.pyramid_channels=16', 'optimiser.pairs=2']
+    settings = [
+        'split=test',
+        'val_share=0.5',
+        'every.save_steps=1',
+        'workers=1',
+        'device=cpu',
+        'pairs.width=64',
+        'pairs.height=64',
+        'model.pyramid_channels=16',
+        'optimiser.pairs=2',
+    ]
     return ['training/train.py', f'data={data}', f'out={folder}', 'name=run', *settings], 'run/state.pt'
 
 
 @pytest.mark.parametrize('program', [generate, train])
 def test_workers_end_with_a_parent_that_is_killed(program, tmp_path):
     command, first_result = program(tmp_path)
-    process = subprocess.Popen([sys.executable, *command], cwd=REPOSITORY, stderr=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, *command], cwd=REPOSITORY, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
     try:
         until(lambda: (tmp_path / first_result).exists() or process.poll() is not None)
         workers = descendants(process.pid)

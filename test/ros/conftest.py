@@ -30,18 +30,33 @@ from dense_descriptor_ros.ros.node import LoadEngine, PerceptionNode
 
 HEIGHT, WIDTH = 48, 64
 OUTPUT_TYPES = {
-    'acf_poses': AffordanceFrameArray, 'descriptors': Image, 'descriptors_rgb': Image, 'overlay': Image,
-    'poses': PoseArray, 'markers': MarkerArray,
+    'acf_poses': AffordanceFrameArray,
+    'descriptors': Image,
+    'descriptors_rgb': Image,
+    'overlay': Image,
+    'poses': PoseArray,
+    'markers': MarkerArray,
 }
 
 
 def true_frames() -> list[AffordanceFrame]:
     def frame(instance: int, part: str, score: float, second_axis: np.ndarray | None) -> AffordanceFrame:
-        return AffordanceFrame('mug', part, instance, score, np.array([0.1, 0.2, 0.5 + instance]),
-                               np.array([0.0, 0, 1]), second_axis)
+        return AffordanceFrame(
+            'mug',
+            part,
+            instance,
+            score,
+            np.array([0.1, 0.2, 0.5 + instance]),
+            np.array([0.0, 0, 1]),
+            second_axis,
+        )
 
-    return [frame(0, 'body', 0.9, np.array([1.0, 0, 0])), frame(0, 'handle', 0.6, None),
-            frame(1, 'body', 0.7, None), frame(2, 'body', 0.3, None)]
+    return [
+        frame(0, 'body', 0.9, np.array([1.0, 0, 0])),
+        frame(0, 'handle', 0.6, None),
+        frame(1, 'body', 0.7, None),
+        frame(2, 'body', 0.3, None),
+    ]
 
 
 class FakeEngine:
@@ -74,8 +89,14 @@ def stamp(time_s: float) -> Time:
 def image_message(pixels: np.ndarray, encoding: str, time_s: float = 1.0) -> Image:
     row_bytes = pixels.nbytes // pixels.shape[0]
     header = Header(stamp=stamp(time_s), frame_id='optical')
-    return Image(header=header, height=pixels.shape[0], width=pixels.shape[1], encoding=encoding,
-                 step=row_bytes, data=array.array('B', pixels.tobytes()))
+    return Image(
+        header=header,
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        encoding=encoding,
+        step=row_bytes,
+        data=array.array('B', pixels.tobytes()),
+    )
 
 
 class Rig:
@@ -99,8 +120,10 @@ class Rig:
         self.executor.add_node(self.peer)
         self.listeners: dict[str, Subscription] = {}
         self.received: dict[str, list[Any]] = defaultdict(list)
-        self.publishers = {name: self.peer.create_publisher(kind, name, 10) for name, kind in
-                           (('image', Image), ('depth', Image), ('camera_info', CameraInfo))}
+        self.publishers = {
+            name: self.peer.create_publisher(kind, name, 10)
+            for name, kind in (('image', Image), ('depth', Image), ('camera_info', CameraInfo))
+        }
         self.listen('/diagnostics', DiagnosticArray)
         self.time_s = 100.0
 
@@ -118,7 +141,8 @@ class Rig:
         """Subscribe to an output, or to any topic of a kind."""
         topic = name if kind else f'perception/{name}'
         self.listeners[name] = self.peer.create_subscription(
-            kind or OUTPUT_TYPES[name], topic, self.received[name].append, QoSProfile(depth=10))
+            kind or OUTPUT_TYPES[name], topic, self.received[name].append, QoSProfile(depth=10)
+        )
 
     def start(self, *outputs: str) -> None:
         """Bring the node to active, with its topics matched at both ends."""
@@ -126,9 +150,13 @@ class Rig:
             self.listen(output)
         self.node.start()
         self.match()
-        self.until(lambda: all(
-            publisher.get_subscription_count() for publisher in self.node.publishers
-            if publisher.topic_name.split('/')[-1] in outputs))
+        self.until(
+            lambda: all(
+                publisher.get_subscription_count()
+                for publisher in self.node.publishers
+                if publisher.topic_name.split('/')[-1] in outputs
+            )
+        )
 
     def match(self) -> None:
         self.until(lambda: all(publisher.get_subscription_count() for publisher in self.publishers.values()))
@@ -155,8 +183,11 @@ class Rig:
         rgb = np.full((HEIGHT, WIDTH, 3), (10, 20, 30), np.uint8)
         K = [50.0, 0, 32, 0, 50, 24, 0, 0, 1]
         info = CameraInfo(header=Header(stamp=stamp(self.time_s)), height=HEIGHT, width=WIDTH, k=K)
-        return {'camera_info': info, 'image': image_message(rgb, 'rgb8', self.time_s),
-                'depth': image_message(np.full((HEIGHT, WIDTH), 1500, np.uint16), '16UC1', self.time_s)}
+        return {
+            'camera_info': info,
+            'image': image_message(rgb, 'rgb8', self.time_s),
+            'depth': image_message(np.full((HEIGHT, WIDTH), 1500, np.uint16), '16UC1', self.time_s),
+        }
 
     def send(self, messages: dict[str, Any]) -> None:
         """Publish, each once the one before has arrived: topics have no order among each other."""

@@ -31,9 +31,15 @@ def padded(message: Image, padding: int) -> Image:
 
 
 @pytest.mark.parametrize('padding', [0, 1, 5])
-@pytest.mark.parametrize(('encoding', 'pixels'), [
-    ('rgb8', RGB), ('bgr8', RGB[..., ::-1]), ('rgba8', np.concatenate([RGB, ALPHA], 2)),
-    ('bgra8', np.concatenate([RGB[..., ::-1], ALPHA], 2))])
+@pytest.mark.parametrize(
+    ('encoding', 'pixels'),
+    [
+        ('rgb8', RGB),
+        ('bgr8', RGB[..., ::-1]),
+        ('rgba8', np.concatenate([RGB, ALPHA], 2)),
+        ('bgra8', np.concatenate([RGB[..., ::-1], ALPHA], 2)),
+    ],
+)
 def test_colour_encodings_give_rgb(encoding: str, pixels: np.ndarray, padding: int) -> None:
     rgb = image_to_rgb(padded(image_message(pixels, encoding), padding))
     assert rgb.dtype == np.uint8 and rgb.flags.c_contiguous and rgb.flags.owndata
@@ -49,9 +55,13 @@ def test_mono_is_repeated(padding: int) -> None:
 
 @pytest.mark.parametrize('padding', [0, 1, 6])
 @pytest.mark.parametrize('order', ['<', '>'])
-@pytest.mark.parametrize(('encoding', 'kind', 'raw'), [
-    ('16UC1', 'u2', [[0, 1, 256], [1500, 65535, 999]]),
-    ('32FC1', 'f4', [[0, 0.001, 0.256], [1.5, 65.535, 0.999]])])
+@pytest.mark.parametrize(
+    ('encoding', 'kind', 'raw'),
+    [
+        ('16UC1', 'u2', [[0, 1, 256], [1500, 65535, 999]]),
+        ('32FC1', 'f4', [[0, 0.001, 0.256], [1.5, 65.535, 0.999]]),
+    ],
+)
 def test_depth_is_metres(encoding: str, kind: str, raw: Any, order: str, padding: int) -> None:
     message = padded(image_message(np.array(raw, f'{order}{kind}'), encoding), padding)
     message.is_bigendian = order == '>'
@@ -73,10 +83,16 @@ def test_camera_matrix() -> None:
     assert camera_matrix(info(), 3, 2).tolist() == [[50, 0, 1], [0, 60, 0.5], [0, 0, 1]]
 
 
-@pytest.mark.parametrize(('bad', 'reason'), [
-    (info(width=6), Drop.CAMERA_INFO_SIZE), (info(height=4), Drop.CAMERA_INFO_SIZE),
-    (info(k=np.zeros(9)), Drop.CAMERA_INFO_K), (info(k=(50, 0, 1, 0, -1, 1, 0, 0, 1)), Drop.CAMERA_INFO_K),
-    (info(k=(50, 0, np.inf, 0, 60, 1, 0, 0, 1)), Drop.CAMERA_INFO_K)])
+@pytest.mark.parametrize(
+    ('bad', 'reason'),
+    [
+        (info(width=6), Drop.CAMERA_INFO_SIZE),
+        (info(height=4), Drop.CAMERA_INFO_SIZE),
+        (info(k=np.zeros(9)), Drop.CAMERA_INFO_K),
+        (info(k=(50, 0, 1, 0, -1, 1, 0, 0, 1)), Drop.CAMERA_INFO_K),
+        (info(k=(50, 0, np.inf, 0, 60, 1, 0, 0, 1)), Drop.CAMERA_INFO_K),
+    ],
+)
 def test_bad_camera_info(bad: CameraInfo, reason: Drop) -> None:
     with pytest.raises(BadFrameError, match='camera_info') as error:
         camera_matrix(bad, 3, 2)
@@ -90,9 +106,14 @@ def test_frame_of_three_messages() -> None:
     assert (frame.rgb == RGB).all() and (frame.depth_m == 1).all() and frame.K[0, 0] == 50
 
 
-@pytest.mark.parametrize(('pixels', 'encoding'), [
-    (RGB, 'rgb8'), (np.arange(6, dtype=np.uint16).reshape(2, 3), '16UC1'),
-    (np.arange(24, dtype=np.float32).reshape(2, 3, 4), '32FC4')])
+@pytest.mark.parametrize(
+    ('pixels', 'encoding'),
+    [
+        (RGB, 'rgb8'),
+        (np.arange(6, dtype=np.uint16).reshape(2, 3), '16UC1'),
+        (np.arange(24, dtype=np.float32).reshape(2, 3, 4), '32FC4'),
+    ],
+)
 def test_array_to_image_keeps_every_byte(pixels: np.ndarray, encoding: str) -> None:
     header = Header(frame_id='optical')
     message = array_to_image(pixels[:, ::-1], encoding, header)  # a view that is not contiguous

@@ -15,8 +15,9 @@ HEADER = Header(frame_id='optical')
 AXIS, SECOND = np.array([0.6, 0, 0.8]), np.array([0, 1.0, 0])
 
 
-def frame(part: str = 'handle', instance: int = 2, score: float = 0.75, second: np.ndarray | None = SECOND
-          ) -> AffordanceFrame:
+def frame(
+    part: str = 'handle', instance: int = 2, score: float = 0.75, second: np.ndarray | None = SECOND
+) -> AffordanceFrame:
     return AffordanceFrame('mug', part, instance, score, np.array([0.1, -0.2, 0.8]), AXIS, second)
 
 
@@ -24,17 +25,20 @@ def rotation(message: AffordanceFrameMessage) -> np.ndarray:
     """Matrix of the pose's quaternion, by the textbook's formula."""
     q = message.pose.orientation
     x, y, z, w = q.x, q.y, q.z, q.w
-    return np.array([
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]])
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
 
 
 def test_affordance_frame() -> None:
     message = affordance_frames(HEADER, [frame()], 1.25)
     assert message.header == HEADER
     assert (message.processing_time.sec, message.processing_time.nanosec) == (1, 250_000_000)
-    found, = message.frames
+    (found,) = message.frames
     assert (found.category, found.part, found.instance_id, found.score) == ('mug', 'handle', 2, 0.75)
     assert (found.pose.position.x, found.pose.position.y, found.pose.position.z) == (0.1, -0.2, 0.8)
     assert (found.axis.x, found.axis.y, found.axis.z) == (0.6, 0, 0.8)
@@ -43,7 +47,7 @@ def test_affordance_frame() -> None:
 
 
 def test_pose_without_second_axis_still_has_z_along_the_axis() -> None:
-    found, = affordance_frames(HEADER, [frame(second=None)], 0).frames
+    (found,) = affordance_frames(HEADER, [frame(second=None)], 0).frames
     assert not found.orientation_complete
     np.testing.assert_allclose(rotation(found)[:, 2], AXIS, atol=1e-12)
 
@@ -73,7 +77,8 @@ def test_no_frames_clear_the_markers() -> None:
 
 
 @pytest.mark.parametrize(
-    ('time_s', 'sec', 'nanosec'), [(0, 0, 0), (0.9999999999, 1, 0), (2.5, 2, 500_000_000)])
+    ('time_s', 'sec', 'nanosec'), [(0, 0, 0), (0.9999999999, 1, 0), (2.5, 2, 500_000_000)]
+)
 def test_duration(time_s: float, sec: int, nanosec: int) -> None:
     message = duration(time_s)
     assert (message.sec, message.nanosec) == (sec, nanosec)

@@ -91,8 +91,10 @@ def test_bag_that_loops_restarts_the_pairing(running: Any) -> None:
     assert abs(result.header.stamp.sec - running.time_s) <= 1
 
 
-@pytest.mark.parametrize(('error', 'reason'), [
-    (RuntimeError('out of memory'), Drop.FAILURE), (InputError('too small'), Drop.REJECTED)])
+@pytest.mark.parametrize(
+    ('error', 'reason'),
+    [(RuntimeError('out of memory'), Drop.FAILURE), (InputError('too small'), Drop.REJECTED)],
+)
 def test_inference_that_raises_is_reported(running: Any, error: Exception, reason: Drop) -> None:
     before = running.drops.get(reason, 0)
     running.engine.error = error

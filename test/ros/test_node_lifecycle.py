@@ -29,10 +29,15 @@ def call(rig: Any, service: type, name: str, request: Any) -> Any:
 
 def test_whole_life_by_services_of_another_node(rig: Any) -> None:
     steps = [
-        (Transition.TRANSITION_CONFIGURE, 'inactive'), (Transition.TRANSITION_ACTIVATE, 'active'),
-        (Transition.TRANSITION_DEACTIVATE, 'inactive'), (Transition.TRANSITION_ACTIVATE, 'active'),
-        (Transition.TRANSITION_DEACTIVATE, 'inactive'), (Transition.TRANSITION_CLEANUP, 'unconfigured'),
-        (Transition.TRANSITION_CONFIGURE, 'inactive'), (Transition.TRANSITION_INACTIVE_SHUTDOWN, 'finalized')]
+        (Transition.TRANSITION_CONFIGURE, 'inactive'),
+        (Transition.TRANSITION_ACTIVATE, 'active'),
+        (Transition.TRANSITION_DEACTIVATE, 'inactive'),
+        (Transition.TRANSITION_ACTIVATE, 'active'),
+        (Transition.TRANSITION_DEACTIVATE, 'inactive'),
+        (Transition.TRANSITION_CLEANUP, 'unconfigured'),
+        (Transition.TRANSITION_CONFIGURE, 'inactive'),
+        (Transition.TRANSITION_INACTIVE_SHUTDOWN, 'finalized'),
+    ]
     for transition, label in steps:
         request = ChangeState.Request(transition=Transition(id=transition))
         assert call(rig, ChangeState, 'change_state', request).success
@@ -42,7 +47,8 @@ def test_whole_life_by_services_of_another_node(rig: Any) -> None:
 
 def test_configure_loads_the_given_model_and_warms_up(rig: Any) -> None:
     rig.node.set_parameters(
-        [rig.parameter('model_path', '/models/mug.safetensors'), rig.parameter('device', 'cpu')])
+        [rig.parameter('model_path', '/models/mug.safetensors'), rig.parameter('device', 'cpu')]
+    )
     assert rig.node.trigger_configure() is TransitionCallbackReturn.SUCCESS
     assert rig.loaded == [(Path('/models/mug.safetensors'), 'cpu')]
     assert len(rig.engine.calls) == 1

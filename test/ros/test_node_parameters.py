@@ -10,7 +10,7 @@ from dense_descriptor_ros.ros.settings import PerceptionSettings
 
 
 def change(rig: Any, name: str, value: Any) -> tuple[bool, str]:
-    result, = rig.node.set_parameters([rig.parameter(name, value)])
+    (result,) = rig.node.set_parameters([rig.parameter(name, value)])
     return result.successful, result.reason
 
 
@@ -24,9 +24,19 @@ def test_every_setting_is_a_described_parameter(rig: Any) -> None:
             assert (ranges[0].from_value, ranges[0].to_value) == (spec.metadata['low'], spec.metadata['high'])
 
 
-@pytest.mark.parametrize(('name', 'value'), [
-    ('score_threshold', 1.5), ('score_threshold', -0.1), ('max_instances', 0), ('sync_slop_s', -1.0),
-    ('max_frame_age_s', -1.0), ('watchdog_s', 1e9), ('device', 'tpu'), ('device', 'cuda:x')])
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('score_threshold', 1.5),
+        ('score_threshold', -0.1),
+        ('max_instances', 0),
+        ('sync_slop_s', -1.0),
+        ('max_frame_age_s', -1.0),
+        ('watchdog_s', 1e9),
+        ('device', 'tpu'),
+        ('device', 'cuda:x'),
+    ],
+)
 def test_out_of_range_is_refused_with_a_reason(rig: Any, name: str, value: Any) -> None:
     successful, reason = change(rig, name, value)
     assert not successful

@@ -28,8 +28,13 @@ def test_autostart_without_checkpoint_is_an_error() -> None:
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
-    with subprocess.Popen(NODE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env={**os.environ, 'RCUTILS_LOGGING_BUFFERED_STREAM': '0'}) as process:
+    with subprocess.Popen(
+        NODE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, 'RCUTILS_LOGGING_BUFFERED_STREAM': '0'},
+    ) as process:
         assert process.stdout is not None
         assert 'unconfigured' in process.stdout.readline()
         process.send_signal(number)

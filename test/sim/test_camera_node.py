@@ -79,8 +79,12 @@ def test_images_and_truth_share_a_header(context: rclpy.Context) -> None:
     executor.add_node(camera)
     executor.add_node(peer)
     received: dict[str, dict[int, Any]] = {}
-    topics = {'image': Image, 'depth': Image, 'camera_info': CameraInfo,
-              'camera/true_frames': AffordanceFrameArray}
+    topics = {
+        'image': Image,
+        'depth': Image,
+        'camera_info': CameraInfo,
+        'camera/true_frames': AffordanceFrameArray,
+    }
 
     def store(topic: str, message: Any) -> None:
         stamp = message.header.stamp

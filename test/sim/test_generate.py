@@ -157,10 +157,15 @@ def test_splits_in_one_folder_share_the_model_index(copy, dataset):
     assert not own & set(dataset.models)
 
 
-@pytest.mark.parametrize(('override', 'message'), [
-    ('mugs=[3,1]', 'mugs is [3, 1]'), ('scenes=abc', "scenes is 'abc'"), ('nonsense=1', 'nonsense'),
-    ('out=5 scenes=0', 'scenes is 0'),
-])
+@pytest.mark.parametrize(
+    ('override', 'message'),
+    [
+        ('mugs=[3,1]', 'mugs is [3, 1]'),
+        ('scenes=abc', "scenes is 'abc'"),
+        ('nonsense=1', 'nonsense'),
+        ('out=5 scenes=0', 'scenes is 0'),
+    ],
+)
 def test_a_bad_setting_on_the_command_line_is_named(tmp_path, override, message):
     command = [sys.executable, 'sim/generate.py', f'out={tmp_path}/x', *override.split()]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)

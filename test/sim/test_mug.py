@@ -11,12 +11,27 @@ from dense_descriptor_ros.sim.mug import DIAMETER_M, HEIGHT_M, MugShape, build_m
 from dense_descriptor_ros.sim.vessel import PROFILES, VesselShape, outside_section, rounding
 
 BODY = VesselShape(
-    profile='cylinder', height_m=0.1, radius_m=0.04, amount=0.0, wall_m=0.004, bottom_m=0.006, corner_m=0.003,
-    foot_m=0.0, lip_m=0.0, squareness=2.0,
+    profile='cylinder',
+    height_m=0.1,
+    radius_m=0.04,
+    amount=0.0,
+    wall_m=0.004,
+    bottom_m=0.006,
+    corner_m=0.003,
+    foot_m=0.0,
+    lip_m=0.0,
+    squareness=2.0,
 )
 HANDLE = HandleShape(
-    kind='c', top_m=0.08, bottom_m=0.03, reach_m=0.03, thickness_m=0.008, width_m=0.01, section_exponent=2.0,
-    root_flare=1.0, lean=0.0,
+    kind='c',
+    top_m=0.08,
+    bottom_m=0.03,
+    reach_m=0.03,
+    thickness_m=0.008,
+    width_m=0.01,
+    section_exponent=2.0,
+    root_flare=1.0,
+    lean=0.0,
 )
 
 

@@ -1,6 +1,5 @@
 """Fitting the confidence of a checkpoint."""
 
-
 import numpy as np
 import pytest
 from tiny_bop import write_tiny_bop
