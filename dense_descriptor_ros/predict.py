@@ -4,7 +4,6 @@ python -m dense_descriptor_ros.predict --bop DIR --split test --out predictions.
 """
 
 import argparse
-import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +13,10 @@ import numpy as np
 from tqdm import tqdm
 
 from dense_descriptor_ros.bop import MM, BopDataset, View, open_bop
-from dense_descriptor_ros.errors import ConfigError, DatasetError, DenseDescriptorError, InputError
+from dense_descriptor_ros.errors import ConfigError, DatasetError, InputError
 from dense_descriptor_ros.files import write_atomically, write_json
 from dense_descriptor_ros.frames import AffordanceFrame, Prediction
+from dense_descriptor_ros.program import errors_in_one_line
 
 
 class Infers(Protocol):
@@ -147,15 +147,11 @@ def run(arguments: argparse.Namespace) -> None:
     print(f'{arguments.out}: {frames} frames in {len(predictions["images"])} images')
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status."""
-    try:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    with errors_in_one_line():
         run(parse_arguments(arguments))
-    except (DenseDescriptorError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -29,6 +29,7 @@ from dense_descriptor_ros.files import write_image
 from dense_descriptor_ros.frames import AffordanceFrame
 from dense_descriptor_ros.msg import AffordanceFrame as AffordanceFrameMessage
 from dense_descriptor_ros.msg import AffordanceFrameArray
+from dense_descriptor_ros.program import errors_in_one_line
 from dense_descriptor_ros.ros.conversions import image_to_rgb
 from dense_descriptor_ros.sim.demo_match import compare, mug_found, summarise
 from dense_descriptor_ros.sim.demo_page import Shown, image_table, picture, summary_table, write_page
@@ -198,11 +199,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the demonstration; the exit status."""
     options = parse(arguments)
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
-        conclude(demonstrate(options), options.out)
-    except (DenseDescriptorError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+        with errors_in_one_line():
+            options.out.mkdir(parents=True, exist_ok=True)
+            conclude(demonstrate(options), options.out)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 130
     return 0

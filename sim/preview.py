@@ -4,16 +4,16 @@ python sim/preview.py data/mugs --split train --out preview.jpg
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from dense_descriptor_ros.bop import BopDataset, View, open_bop
-from dense_descriptor_ros.errors import ConfigError, DenseDescriptorError
+from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.files import write_image
 from dense_descriptor_ros.geometry import apply, project
+from dense_descriptor_ros.program import errors_in_one_line
 
 PART_COLOURS = {'body': (60, 120, 255), 'handle': (255, 70, 40), 'opening': (40, 220, 90)}
 MASK_COLOURS = ((255, 200, 0), (0, 200, 255), (255, 0, 200), (120, 255, 0))
@@ -87,20 +87,16 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> None:
     """Entry point; see the module's docstring."""
     options = parse(arguments)
-    try:
+    with errors_in_one_line():
         if min(options.images, options.columns, options.tile_width) < 1:
             raise ConfigError('--images, --columns and --tile-width must be 1 or more')
         dataset = open_bop(options.dataset, options.split)
         write_image(options.out, contact_sheet(dataset, options.images, options.columns, options.tile_width))
-    except (DenseDescriptorError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
     print(f'{options.out}: {min(options.images, len(dataset.views))} of {len(dataset.views)} images')
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -95,7 +96,7 @@ def fake_checkpoint(monkeypatch):
 @pytest.mark.usefixtures('fake_checkpoint')
 def test_command_line_writes_the_file(data, tmp_path, capsys):
     out = tmp_path / 'new' / 'predictions.json'
-    assert main(['--bop', str(data), '--split', 'test', '--out', str(out)]) == 0
+    main(['--bop', str(data), '--split', 'test', '--out', str(out)])
     assert len(json.loads(out.read_text())['images']) == 4
     assert '3 frames in 4 images' in capsys.readouterr().out
 
@@ -110,22 +111,16 @@ def test_command_line_writes_the_file(data, tmp_path, capsys):
         (['--bop', '{data}', '--out', '{data}/p.json', '--depth', 'none'], '4 of 4 images lack it'),
     ],
 )
-def test_command_line_errors_leave_no_file(data, capsys, arguments, message):
-    assert main([argument.format(data=data) for argument in arguments]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith('error: ')
-    assert message in error
+def test_command_line_errors_leave_no_file(data, arguments, message):
+    with pytest.raises(SystemExit, match=f'^error: .*{re.escape(message)}'):
+        main([argument.format(data=data) for argument in arguments])
     assert not (data / 'p.json').exists()
 
 
-def test_command_line_names_a_missing_checkpoint(data, capsys):
-    assert (
-        main(
-            ['--bop', str(data), '--out', str(data / 'p.json'), '--checkpoint', str(data / 'no.safetensors')]
-        )
-        == 1
-    )
-    assert 'no.safetensors' in capsys.readouterr().err
+def test_command_line_names_a_missing_checkpoint(data):
+    missing = data / 'no.safetensors'
+    with pytest.raises(SystemExit, match=f'^error: {missing}'):
+        main(['--bop', str(data), '--out', str(data / 'p.json'), '--checkpoint', str(missing)])
 
 
 def test_damaged_descriptors_are_named(tmp_path):

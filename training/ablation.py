@@ -9,7 +9,6 @@ import json
 import logging
 import math
 import re
-import sys
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,8 +22,9 @@ from torch.utils.data import default_collate
 
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.engine import Engine
-from dense_descriptor_ros.errors import ConfigError, DenseDescriptorError
+from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.files import write_json
+from dense_descriptor_ros.program import errors_in_one_line
 from dense_descriptor_ros.training.descriptor_baselines import learned_part
 from dense_descriptor_ros.training.evaluation import (
     TRAINED,
@@ -175,7 +175,7 @@ def run(config: AblationConfig) -> None:
 def main(config: DictConfig) -> None:
     """Command line."""
     logging.basicConfig(level=logging.INFO)
-    try:
+    with errors_in_one_line():
         values: dict[str, Any] = {
             str(key): value
             for key, value in OmegaConf.to_container(config).items()  # type: ignore[union-attr]
@@ -183,9 +183,6 @@ def main(config: DictConfig) -> None:
         for name in ('data', 'test', 'others', 'out'):
             values[name] = None if values[name] is None else Path(str(values[name]))
         run(AblationConfig(**values))
-    except (DenseDescriptorError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(1)
 
 
 if __name__ == '__main__':

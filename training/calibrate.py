@@ -8,7 +8,6 @@ python training/calibrate.py runs/mug/best.safetensors data/mine --split val
 
 import argparse
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,8 @@ from dense_descriptor_ros.bop import MM, BopDataset, View, open_bop
 from dense_descriptor_ros.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from dense_descriptor_ros.confidence import Confidence
 from dense_descriptor_ros.engine import Engine
-from dense_descriptor_ros.errors import DatasetError, DenseDescriptorError
+from dense_descriptor_ros.errors import DatasetError
+from dense_descriptor_ros.program import errors_in_one_line
 from dense_descriptor_ros.training.acf_metrics import Truth, judged_predictions
 from dense_descriptor_ros.training.breakdown import RIGHT_DEG, RIGHT_MM
 from dense_descriptor_ros.training.predictions import PredictedFrame, Predictions
@@ -92,7 +92,7 @@ def find(engine: Engine, dataset: BopDataset, views: list[View]) -> Found:
     return found
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -103,15 +103,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--device', default='auto')
     args = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO)
-    try:
+    with errors_in_one_line():
         dataset = open_bop(args.data, args.split)
         checkpoint = load_checkpoint(args.checkpoint)
         save_checkpoint(args.checkpoint, calibrated(checkpoint, dataset, dataset.views, args.device))
-    except (DenseDescriptorError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -4,7 +4,6 @@ python training/curves.py runs/mug docs/images/curves.png
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +14,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from dense_descriptor_ros.errors import DatasetError, DenseDescriptorError
+from dense_descriptor_ros.errors import DatasetError
 from dense_descriptor_ros.files import write_atomically
+from dense_descriptor_ros.program import errors_in_one_line
 
 SMOOTHING_STEPS = 200
 PANELS = (
@@ -73,7 +73,7 @@ def draw(curves: dict[str, Curve], path: Path) -> None:
     plt.close(figure)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -81,13 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('run', type=Path, help='folder of the run')
     parser.add_argument('out', type=Path, help='picture to write, .png or .svg')
     args = parser.parse_args(arguments)
-    try:
+    with errors_in_one_line():
         draw(read_curves(args.run), args.out)
-    except (DenseDescriptorError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

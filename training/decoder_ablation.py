@@ -17,9 +17,10 @@ from dense_descriptor_ros.engine import Engine
 from dense_descriptor_ros.files import write_json
 from dense_descriptor_ros.predict import predict_dataset
 from dense_descriptor_ros.prism import PrismConfig
+from dense_descriptor_ros.program import errors_in_one_line
 from dense_descriptor_ros.revolution import RevolutionConfig
 from dense_descriptor_ros.training.acf_metrics import acf_metrics
-from dense_descriptor_ros.training.evaluate import run_or_explain
+from dense_descriptor_ros.training.evaluate import read_config
 from dense_descriptor_ros.training.evaluation import EvaluateConfig, finite
 from dense_descriptor_ros.training.predictions import parse_predictions
 from dense_descriptor_ros.training.truth import load_truth
@@ -82,7 +83,8 @@ def run(config: EvaluateConfig) -> None:
 @hydra.main(version_base=None, config_path='config', config_name='evaluate')
 def main(config: DictConfig) -> None:
     """Command line."""
-    run_or_explain(run, config)
+    with errors_in_one_line():
+        run(read_config(config))
 
 
 if __name__ == '__main__':

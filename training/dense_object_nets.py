@@ -8,7 +8,6 @@ networks here do without too. All mugs of a pair of views are matched, each with
 """
 
 import json
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +24,11 @@ from tqdm import tqdm
 
 from dense_descriptor_ros.bop import View, open_bop
 from dense_descriptor_ros.category import load_category
-from dense_descriptor_ros.errors import ConfigError, DenseDescriptorError
+from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.files import write_atomically
 from dense_descriptor_ros.model import SIZE_MULTIPLE
 from dense_descriptor_ros.preprocess import RGB_MEAN, RGB_STD
+from dense_descriptor_ros.program import errors_in_one_line
 from dense_descriptor_ros.training.augmentation import AugmentationConfig
 from dense_descriptor_ros.training.descriptor_metrics import DescriptorSource
 from dense_descriptor_ros.training.pairs import PairConfig, Sample, ViewPairs
@@ -196,12 +196,9 @@ def lifted(descriptors: np.ndarray) -> np.ndarray:
 @hydra.main(version_base=None, config_path='config', config_name='dense_object_nets')
 def main(config: DictConfig) -> None:
     """Command line."""
-    try:
+    with errors_in_one_line():
         values = {str(key): value for key, value in config.items()}
         train(DenseObjectNetsConfig(**{**values, 'data': Path(config.data), 'out': Path(config.out)}))
-    except (DenseDescriptorError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(1)
 
 
 if __name__ == '__main__':

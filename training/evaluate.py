@@ -3,8 +3,6 @@
 python training/evaluate.py data=data/mugs split=test checkpoint=runs/mug/best.safetensors
 """
 
-import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.checkpoint import SHIPPED, load_checkpoint
 from dense_descriptor_ros.engine import Engine
-from dense_descriptor_ros.errors import ConfigError, DenseDescriptorError
+from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.files import write_json
+from dense_descriptor_ros.program import errors_in_one_line
 from dense_descriptor_ros.training.dense_object_nets import dense_object_nets
 from dense_descriptor_ros.training.descriptor_baselines import baselines, learned_part
 from dense_descriptor_ros.training.evaluation import (
@@ -100,19 +99,11 @@ def print_tables(evaluation: Evaluation) -> None:
     print(f'\n{evaluation.config.folder}/report.html')
 
 
-def run_or_explain(program: Callable[[EvaluateConfig], None], config: DictConfig) -> None:
-    """Run a program with checked settings; an error of the package ends it with one line."""
-    try:
-        program(read_config(config))
-    except (DenseDescriptorError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(1)
-
-
 @hydra.main(version_base=None, config_path='config', config_name='evaluate')
 def main(config: DictConfig) -> None:
     """Command line."""
-    run_or_explain(run, config)
+    with errors_in_one_line():
+        run(read_config(config))
 
 
 if __name__ == '__main__':

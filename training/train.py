@@ -1,12 +1,11 @@
 """Train descriptors and affordance frames: `python training/train.py data=data/mugs`."""
 
 import logging
-import sys
 
 import hydra
 from omegaconf import DictConfig
 
-from dense_descriptor_ros.errors import DenseDescriptorError
+from dense_descriptor_ros.program import errors_in_one_line
 from dense_descriptor_ros.training.settings import read_settings
 from dense_descriptor_ros.training.trainer import Trainer
 
@@ -15,10 +14,8 @@ from dense_descriptor_ros.training.trainer import Trainer
 def main(config: DictConfig) -> None:
     """Train as configured; errors of the package end the program with one line."""
     logging.basicConfig(level=logging.INFO)
-    try:
+    with errors_in_one_line():
         Trainer(read_settings(config)).run()
-    except (DenseDescriptorError, OSError) as error:
-        sys.exit(f'error: {error}')
 
 
 if __name__ == '__main__':

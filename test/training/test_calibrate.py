@@ -67,10 +67,10 @@ def test_only_wrong_predictions_fit_nothing(dataset, checkpoint, monkeypatch):
         calibrated(checkpoint, dataset, dataset.views[:1], 'cpu')
 
 
-def test_the_command_rewrites_the_checkpoint(dataset, checkpoint, tmp_path, capsys):
+def test_the_command_rewrites_the_checkpoint(dataset, checkpoint, tmp_path):
     path = tmp_path / 'net.safetensors'
     save_checkpoint(path, checkpoint)
-    assert main([str(path), str(dataset.root), '--split', 'test', '--device', 'cpu']) == 0
+    main([str(path), str(dataset.root), '--split', 'test', '--device', 'cpu'])
     fitted = load_checkpoint(path)
     assert fitted.confidence.weights.shape == (3, 2)
     np.testing.assert_allclose(
@@ -78,5 +78,5 @@ def test_the_command_rewrites_the_checkpoint(dataset, checkpoint, tmp_path, caps
         checkpoint.model.descriptor_head[0].weight.detach(),
         atol=1e-3,
     )
-    assert main([str(tmp_path / 'none.safetensors'), str(dataset.root), '--split', 'test']) == 1
-    assert 'none.safetensors: no such checkpoint' in capsys.readouterr().err
+    with pytest.raises(SystemExit, match=r'none\.safetensors: no such checkpoint'):
+        main([str(tmp_path / 'none.safetensors'), str(dataset.root), '--split', 'test'])
