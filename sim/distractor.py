@@ -30,9 +30,12 @@ KINDS = {
     animal: 6,
 }
 """Relative frequencies."""
+UNLIKE = (bottle, can, jar, box, carton, ball, roll, blob)
+"""Those that nobody takes for a mug."""
 
 
-def sample_distractor(rng: np.random.Generator) -> Solid:
+def sample_distractor(rng: np.random.Generator, look_alikes: bool = True) -> Solid:
     """One of the kinds, with sizes of its own."""
-    kinds, weights = list(KINDS), np.array(list(KINDS.values()))
+    kinds = list(KINDS) if look_alikes else list(UNLIKE)
+    weights = np.array([KINDS[kind] for kind in kinds])
     return kinds[rng.choice(len(kinds), p=weights / weights.sum())](rng)

@@ -12,7 +12,7 @@
 | bar | 5 to 14 mm thick, 0.8 to 2 times as wide (a strap 14 to 28 mm), elliptic to nearly rectangular |
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -107,10 +107,15 @@ def draw_handle(rng: np.random.Generator, height_m: float) -> HandleShape:
     )
 
 
-def sample_mug(rng: np.random.Generator) -> MugShape:
-    """A mug drawn from the category's parameter space."""
+def sample_mug(rng: np.random.Generator, shapes: bool = True) -> MugShape:
+    """A mug drawn from the category's parameter space; without `shapes` a cylinder with a C as its handle."""
     body = sample_body(rng)
-    return MugShape(body, sample_handle(rng, body.height_m))
+    if not shapes:
+        body = replace(body, profile='cylinder', amount=0.0, squareness=2.0, ribs=0, rib_m=0.0)
+    handle = sample_handle(rng, body.height_m)
+    if not shapes:
+        handle = replace(handle, kind='c', lean=0.0)
+    return MugShape(body, handle)
 
 
 def wall_x(body: VesselShape, y: np.ndarray, z: np.ndarray) -> np.ndarray:

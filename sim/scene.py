@@ -1,5 +1,6 @@
 """What a scene is, apart from any engine: objects, where they are dropped, surfaces, light and cameras."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ from dense_descriptor_ros.geometry import transform
 from dense_descriptor_ros.sim.distractor import sample_distractor
 from dense_descriptor_ros.sim.mesh import Mesh
 from dense_descriptor_ros.sim.mug import Mug, build_mug, sample_mug
-from dense_descriptor_ros.sim.texture import object_texture, surface_texture, vessel_texture
+from dense_descriptor_ros.sim.texture import object_texture, plain_texture, surface_texture, vessel_texture
 
 VESSELS = (
     'cup',
@@ -113,48 +114,50 @@ def rotation_about(axis: np.ndarray, angle: float) -> np.ndarray:
 def sample_rotation(rng: np.random.Generator, upright: float) -> np.ndarray:
     """Start attitude (3, 3): upright with this probability, else lying, upside down or any."""
     turn = rotation_about(np.array([0, 0, 1.0]), rng.uniform(0, 2 * np.pi))
-    draw = (rng.random() - upright) / (1 - upright)
-    if draw < 0:
+    draw = rng.random()
+    if draw < upright:
         return turn
+    draw = (draw - upright) / (1 - upright)
     spin = rotation_about(np.array([0, 0, 1.0]), rng.uniform(0, 2 * np.pi))
     tilt = {0: np.pi / 2, 1: np.pi}.get(int(draw * 3), rng.uniform(0, np.pi))
     return turn @ rotation_about(np.array([0, 1.0, 0]), tilt) @ spin
 
 
-def sample_object(rng: np.random.Generator, is_mug: bool) -> SceneObject:
+def sample_object(rng: np.random.Generator, is_mug: bool, without: Collection[str]) -> SceneObject:
     """An object at the world's origin in a random attitude."""
     if is_mug:
-        mug = build_mug(sample_mug(rng))
+        mug = build_mug(sample_mug(rng, 'shapes' not in without))
         kind, mesh, pieces = 'mug', mug.mesh, mug_pieces(mug)
         upright = 0.45
     else:
-        solid = sample_distractor(rng)
+        solid = sample_distractor(rng, 'look_alikes' not in without)
         mug, kind, mesh, pieces = None, solid.kind, solid.mesh, solid.pieces
         upright = 0.9 if kind in STANDING else 0.65
-    texture = vessel_texture(rng) if is_mug or kind in VESSELS else object_texture(rng)
+    draw_texture = vessel_texture if is_mug or kind in VESSELS else object_texture
+    texture = (plain_texture if 'patterns' in without else draw_texture)(rng)
     shine = rng.choice([0.0, rng.uniform(0.1, 1.0)], p=[0.3, 0.7])
-    T = transform(sample_rotation(rng, upright), np.zeros(3))
+    T = transform(sample_rotation(rng, 1.0 if 'poses' in without else upright), np.zeros(3))
     return SceneObject(kind, mesh, pieces, texture, float(shine), T, mug)
 
 
 def place(
-    rng: np.random.Generator, item: SceneObject, taken: list[np.ndarray], spread_m: float
+    rng: np.random.Generator, item: SceneObject, taken: list[np.ndarray], spread_m: float, piled: float
 ) -> np.ndarray:
     """(4, 4) start pose whose footprint overlaps none of those `taken`, to which it adds its own.
 
-    Where no place is free, and now and then for its own sake, the object starts above the others. Footprints
-    are convex polygons (n, 2) in millimetres: in metres OpenCV's tolerances hide overlaps of several
-    centimetres.
+    Where no place is free, and with probability `piled` for its own sake, the object starts above the
+    others. Footprints are convex polygons (n, 2) in millimetres: in metres OpenCV's tolerances hide overlaps
+    of several centimetres.
     """
     R = item.T_world_object[:3, :3]
     points = item.mesh.vertices @ R.T
     footprint = cv2.convexHull(1000 * points[:, :2].astype(np.float32))[:, 0]
     lift = 0.004
-    piled = rng.random() < PILED
-    for attempt in range(1 if piled else 40):
+    on_others = rng.random() < piled
+    for attempt in range(1 if on_others else 40):
         middle = rng.normal(0, spread_m * (1 + attempt / 20), 2)
         moved = footprint + 1000 * middle.astype(np.float32)
-        if not piled and all(cv2.intersectConvexConvex(moved, other)[0] == 0 for other in taken):
+        if not on_others and all(cv2.intersectConvexConvex(moved, other)[0] == 0 for other in taken):
             break
     else:
         lift = 0.18 + 0.05 * len(taken)
@@ -186,13 +189,22 @@ def sample_light(rng: np.random.Generator) -> Light:
     )
 
 
-def sample_scene(rng: np.random.Generator, mugs: tuple[int, int], distractors: tuple[int, int]) -> Scene:
-    """Objects in their start poses, not yet dropped; the ranges of counts include both ends."""
+def sample_scene(
+    rng: np.random.Generator,
+    mugs: tuple[int, int],
+    distractors: tuple[int, int],
+    without: Collection[str] = (),
+) -> Scene:
+    """Objects in their start poses, not yet dropped; the ranges of counts include both ends.
+
+    `without` leaves out variety (settings.VARIETY).
+    """
     counts = [int(rng.integers(least, most + 1)) for least, most in (mugs, distractors)]
     taken: list[np.ndarray] = []
     spread = rng.uniform(0.03, 0.16)
     objects = []
     for is_mug in rng.permutation(np.repeat([True, False], counts)):
-        item = sample_object(rng, bool(is_mug))
-        objects.append(replace(item, T_world_object=place(rng, item, taken, spread)))
+        item = sample_object(rng, bool(is_mug), without)
+        pose = place(rng, item, taken, spread, 0.0 if 'poses' in without else PILED)
+        objects.append(replace(item, T_world_object=pose))
     return Scene(tuple(objects), sample_room(rng), sample_light(rng))

@@ -10,6 +10,10 @@ SPLITS = ('train', 'val', 'test')
 MOST_SCENES = 30_000
 MOST_MUGS = 9
 MOST_DISTRACTORS = 30
+VARIETY = ('look_alikes', 'patterns', 'poses', 'shapes')
+"""What `without` may leave out."""
+TUPLES = ('mugs', 'distractors', 'without')
+"""Settings that are lists in files."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class SceneSettings:
     distractors: tuple[int, int] = (2, 8)
     depth_noisy: bool = True
     rgb_noise: float = 3.0
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check(self.split in SPLITS, 'split', self.split, f'one of {list(SPLITS)}')
@@ -36,6 +41,7 @@ class SceneSettings:
         check(self.width >= 32, 'width', self.width, '32 or more')
         check_range('mugs', self.mugs, 1, MOST_MUGS)
         check_range('distractors', self.distractors, 0, MOST_DISTRACTORS)
+        check(set(self.without) <= set(VARIETY), 'without', list(self.without), f'some of {list(VARIETY)}')
         check(0 <= self.rgb_noise <= 50, 'rgb_noise', self.rgb_noise, '0 to 50')
 
     @classmethod
@@ -48,14 +54,14 @@ class SceneSettings:
         for name in ('height', 'width', 'views', 'seed'):
             check(type(values.get(name)) is int, name, values.get(name), 'a whole number')
         try:
-            ranges = {name: tuple(values[name]) for name in ('mugs', 'distractors')}
-            return cls(**{**values, **ranges})
+            tuples = {name: tuple(values[name]) for name in TUPLES}
+            return cls(**{**values, **tuples})
         except (KeyError, TypeError) as error:
             raise ConfigError(f'settings {values} do not fit: {error}') from error
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {**asdict(self), 'mugs': list(self.mugs), 'distractors': list(self.distractors)}
+        return {**asdict(self), **{name: list(getattr(self, name)) for name in TUPLES}}
 
     def object_id(self, scene_id: int, mug: int) -> int:
         """BOP number of a mug, unique over the splits of one data set."""

@@ -172,6 +172,11 @@ def object_texture(rng: np.random.Generator) -> np.ndarray:
     return finish(rng, sample_pattern(rng, SIZE, sample_colour(rng)))
 
 
+def plain_texture(rng: np.random.Generator) -> np.ndarray:
+    """SIZE texture of one colour."""
+    return finish(rng, np.full((*SIZE, 3), sample_colour(rng), np.float32))
+
+
 def wood(rng: np.random.Generator, shape: tuple[int, int], base: np.ndarray) -> np.ndarray:
     """Grain along u."""
     planks = np.linspace(0, rng.uniform(3, 14), shape[0])[:, None]

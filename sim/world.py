@@ -43,7 +43,7 @@ def scene_generator(settings: SceneSettings, scene_id: int) -> np.random.Generat
 def build_scene(rng: np.random.Generator, settings: SceneSettings) -> Scene:
     """A settled scene with at least one mug on the table."""
     for _ in range(TRIES):
-        scene = settle(sample_scene(rng, settings.mugs, settings.distractors))
+        scene = settle(sample_scene(rng, settings.mugs, settings.distractors, settings.without))
         if scene.mugs:
             return scene
     raise ConfigError(f'no mug stayed on the table in {TRIES} scenes with mugs={list(settings.mugs)}')

@@ -83,8 +83,8 @@ class AblationConfig:
 def train_config(config: AblationConfig, name: str) -> TrainConfig:
     """Settings of one variant; `steps` is still the default."""
     overrides = [
-        *config.base, *config.variants[name], f'data={config.data}', f'out={config.out}',
-        f'name={slug(name)}', f'seed={config.seed}', 'resume=true', 'val_images=1',
+        f'data={config.data}', f'seed={config.seed}', *config.base, *config.variants[name],
+        f'out={config.out}', f'name={slug(name)}', 'resume=true', 'val_images=1',
     ]  # fmt: skip
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(Path(__file__).parent / 'config'), version_base='1.3'):

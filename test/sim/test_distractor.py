@@ -23,3 +23,9 @@ def test_every_kind_is_closed_and_covered_by_its_pieces(kind):
 def test_the_sample_holds_every_kind():
     rng = np.random.default_rng(0)
     assert {sample_distractor(rng).kind for _ in range(200)} == {kind.__name__ for kind in KINDS}
+
+
+def test_without_look_alikes_nothing_is_a_vessel():
+    rng = np.random.default_rng(0)
+    kinds = {sample_distractor(rng, look_alikes=False).kind for _ in range(100)}
+    assert kinds == {'bottle', 'can', 'jar', 'box', 'carton', 'ball', 'roll', 'blob'}

@@ -92,3 +92,15 @@ def test_without_roll_up_in_the_world_is_up_in_the_image():
 def test_rotation_about_z_by_a_right_angle():
     R = rotation_about(np.array([0, 0, 1.0]), np.pi / 2)
     np.testing.assert_allclose(R @ [1, 0, 0], [0, 1, 0], atol=1e-12)
+
+
+def test_variety_can_be_left_out():
+    without = ('look_alikes', 'patterns', 'poses', 'shapes')
+    objects = sample_scene(np.random.default_rng(0), (4, 4), (8, 8), without).objects
+    assert not {'cup', 'jug', 'kettle'} & {item.kind for item in objects}
+    for item in objects:
+        np.testing.assert_allclose(item.T_world_object[2, :3], [0, 0, 1], atol=1e-9)
+        hues = item.texture / item.texture.sum(-1, keepdims=True).clip(1)
+        assert hues.std((0, 1)).max() < 0.02
+    shapes = [item.mug.shape for item in objects if item.mug]
+    assert {(shape.body.profile, shape.handle.kind) for shape in shapes} == {('cylinder', 'c')}

@@ -20,6 +20,7 @@ from dense_descriptor_ros.sim.settings import MOST_SCENES, SPLITS, SceneSettings
         ('mugs', (1, 10)),
         ('distractors', (2, 1)),
         ('rgb_noise', -1.0),
+        ('without', ('mugs',)),
     ],
 )
 def test_a_value_outside_its_range_is_named(name, value):
@@ -28,7 +29,7 @@ def test_a_value_outside_its_range_is_named(name, value):
 
 
 def test_plain_values_make_the_same_settings_again():
-    settings = SceneSettings(split='val', seed=3, mugs=(2, 3))
+    settings = SceneSettings(split='val', seed=3, mugs=(2, 3), without=('poses',))
     assert SceneSettings.from_dict(settings.to_dict()) == settings
 
 
