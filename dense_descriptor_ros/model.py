@@ -22,7 +22,14 @@ STRIDE = 4
 SIZE_MULTIPLE = 32
 """Height and width of the input are multiples of this."""
 LOG_SPREAD_RANGE = (-4.0, 4.0)
-BACKBONES = ('resnet18', 'resnet34', 'resnet50', 'mobilenet_v3_large')
+STRIDES = ('stride4', 'stride8', 'stride16', 'stride32')
+RESNETS = ('resnet18', 'resnet34', 'resnet50')
+MOBILE = {
+    'mobilenet_v3_large': (('3', '6', '12', '15'), (24, 40, 112, 160)),
+    'efficientnet_b0': (('2', '3', '5', '7'), (24, 40, 112, 320)),
+}
+"""Networks of depthwise convolutions: the last modules of their four stages, and their widths."""
+BACKBONES = (*RESNETS, *MOBILE)
 FRAMES_FROM = ('both', 'features', 'descriptors')
 
 
@@ -109,19 +116,20 @@ class DescriptorNet(nn.Module):
 
 def build_backbone(config: ModelConfig) -> tuple[nn.Module, list[int]]:
     """Randomly initialised torchvision network for 9-channel input, and the widths of its four stages."""
-    if config.backbone == 'mobilenet_v3_large':
-        mobilenet = torchvision.models.mobilenet_v3_large(weights=None).features
-        mobilenet[0][0] = nn.Conv2d(INPUT_CHANNELS, 16, 3, stride=2, padding=1, bias=False)
-        stages = {'3': 'stride4', '6': 'stride8', '12': 'stride16', '15': 'stride32'}
-        return create_feature_extractor(mobilenet, stages), [24, 40, 112, 160]
+    if config.backbone in MOBILE:
+        modules, widths = MOBILE[config.backbone]
+        mobile = getattr(torchvision.models, config.backbone)(weights=None).features
+        width = mobile[0][0].out_channels
+        mobile[0][0] = nn.Conv2d(INPUT_CHANNELS, width, 3, stride=2, padding=1, bias=False)
+        return create_feature_extractor(mobile, dict(zip(modules, STRIDES, strict=True))), list(widths)
     resnet = getattr(torchvision.models, config.backbone)(weights=None)
     resnet.conv1 = nn.Conv2d(INPUT_CHANNELS, 64, 7, stride=2, padding=3, bias=False)
     block = type(resnet.layer4[0])
     resnet.inplanes = 256 * block.expansion
     resnet.layer4 = resnet._make_layer(block, config.last_stage_channels, len(resnet.layer4), stride=2)
-    nodes = {'layer1': 'stride4', 'layer2': 'stride8', 'layer3': 'stride16', 'layer4': 'stride32'}
-    widths = [block.expansion * width for width in (64, 128, 256, config.last_stage_channels)]
-    return create_feature_extractor(resnet, nodes), widths
+    nodes = dict(zip(('layer1', 'layer2', 'layer3', 'layer4'), STRIDES, strict=True))
+    resnet_widths = [block.expansion * width for width in (64, 128, 256, config.last_stage_channels)]
+    return create_feature_extractor(resnet, nodes), resnet_widths
 
 
 def head(width_in: int, width: int, width_out: int) -> nn.Sequential:
