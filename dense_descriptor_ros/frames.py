@@ -1,6 +1,7 @@
 """What the network finds in one image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -14,7 +15,7 @@ class AffordanceFrame:
     category: str
     part: str
     instance: int
-    """Number of the object within this image; frames of one object share it."""
+    """Number of the object, which its frames share; it counts within the image unless objects are tracked."""
     score: float
     """Confidence, 0 to 1."""
     origin_m: np.ndarray
@@ -25,6 +26,8 @@ class AffordanceFrame:
     """Unit direction (3,) normal to the axis, the part's +x; None where the image does not determine it."""
     scale_known: bool = True
     """False without depth: the keypoint is then at z = 1 on its viewing ray, and its distance unknown."""
+    age_s: float = 0.0
+    """Time since the object was first seen; 0 unless objects are tracked."""
 
     @property
     def orientation_complete(self) -> bool:
@@ -37,6 +40,16 @@ class AffordanceFrame:
         if second is None:
             second = np.eye(3)[np.argmin(np.abs(self.axis))]
         return transform(frame_rotation(self.axis, second), self.origin_m)
+
+    def transformed(self, T_target_camera: np.ndarray) -> 'AffordanceFrame':
+        """The same in another frame, by a rigid transform (4, 4)."""
+        R = T_target_camera[:3, :3]
+        return replace(
+            self,
+            origin_m=R @ self.origin_m + T_target_camera[:3, 3],
+            axis=R @ self.axis,
+            second_axis=None if self.second_axis is None else R @ self.second_axis,
+        )
 
 
 @dataclass(frozen=True)
@@ -54,3 +67,10 @@ class Prediction:
     """(h, w) float32, 0 to 1: whether the cell shows an object of the category."""
     time_s: float
     """Wall time of the inference."""
+
+
+class Infers(Protocol):
+    """What finds it, such as `dense_descriptor_ros.engine.Engine`."""
+
+    def infer(self, rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray) -> Prediction:
+        """Frames and descriptors of one image: (H, W, 3) uint8, (H, W) metres, (3, 3) pixels."""

@@ -99,6 +99,26 @@ def rotation_to_quaternion(R: np.ndarray) -> np.ndarray:
     return -q if q[3] < 0 else q
 
 
+def quaternion_to_rotation(q: np.ndarray) -> np.ndarray:
+    """Rotation (3, 3) of a quaternion (x, y, z, w) of any length but 0.
+
+    Raises:
+        InputError: it is zero or not finite.
+    """
+    q = np.asarray(q, float)
+    length = float(np.linalg.norm(q))
+    if not np.isfinite(length) or length < 1e-9:
+        raise InputError(f'quaternion is {q.tolist()}: expected four finite numbers that are not all 0')
+    x, y, z, w = q / length
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
 def angle_deg(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Angles (...) in degrees between directions (..., 3), 0 to 180."""
     cosine = (a * b).sum(-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))

@@ -10,6 +10,7 @@ from dense_descriptor_ros.geometry import (
     inverse,
     pixel_grid,
     project,
+    quaternion_to_rotation,
     rotation_to_quaternion,
     scale_intrinsics,
     transform,
@@ -22,17 +23,6 @@ def random_rotation(rng):
     q, r = np.linalg.qr(rng.standard_normal((3, 3)))
     q = q * np.sign(np.diag(r))
     return q if np.linalg.det(q) > 0 else -q
-
-
-def quaternion_to_rotation(q):
-    x, y, z, w = q
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
 
 
 def test_the_principal_point_is_straight_ahead():
@@ -81,6 +71,18 @@ def test_quaternion_of_a_half_turn(axis):
     R = -np.eye(3)
     R[axis, axis] = 1
     np.testing.assert_allclose(np.abs(rotation_to_quaternion(R)), np.eye(4)[axis], atol=1e-12)
+
+
+def test_a_quaternion_of_any_length_is_a_rotation():
+    q = np.array([0, 0, np.sin(np.pi / 6), np.cos(np.pi / 6)])  # 60 degrees about z
+    expected = [[0.5, -np.sqrt(0.75), 0], [np.sqrt(0.75), 0.5, 0], [0, 0, 1]]
+    np.testing.assert_allclose(quaternion_to_rotation(7 * q), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize('q', [[0, 0, 0, 0], [np.nan, 0, 0, 1]])
+def test_a_quaternion_without_direction_is_an_error(q):
+    with pytest.raises(InputError, match='quaternion is'):
+        quaternion_to_rotation(np.array(q, float))
 
 
 def test_a_frame_has_z_along_the_axis_and_x_towards_the_second():
