@@ -29,7 +29,11 @@ class Engine:
     """A trained network on a device, ready for images of any size."""
 
     def __init__(
-        self, checkpoint: Checkpoint, device: str = 'auto', config: DecodeConfig | None = None
+        self,
+        checkpoint: Checkpoint,
+        device: str = 'auto',
+        config: DecodeConfig | None = None,
+        precision: str = 'auto',
     ) -> None:
         self.device = choose_device(device)
         self.config = config or DecodeConfig()
@@ -38,20 +42,29 @@ class Engine:
         code_dim = CODE_DIM if revolution_parts(self.category) else 0
         self.learned_dim = checkpoint.config.descriptor_dim
         self.descriptor_dim = self.learned_dim + code_dim
-        self._half_precision = has_bfloat16(self.device)
+        self._dtype = number_format(precision, self.device)
         self._model = checkpoint.model.to(self.device).to(memory_format=torch.channels_last).eval()
 
     @classmethod
     def load(
-        cls, path: Path | None = None, device: str = 'auto', config: DecodeConfig | None = None
+        cls,
+        path: Path | None = None,
+        device: str = 'auto',
+        config: DecodeConfig | None = None,
+        precision: str = 'auto',
     ) -> 'Engine':
         """Engine of a checkpoint file, the shipped one when there is no path.
 
         Raises:
             CheckpointError: the file cannot be used.
-            ConfigError: the device does not exist here.
+            ConfigError: the device does not exist here, or not with this precision.
         """
-        return cls(load_checkpoint(path or SHIPPED), device, config)
+        return cls(load_checkpoint(path or SHIPPED), device, config, precision)
+
+    @property
+    def device_memory_bytes(self) -> int | None:
+        """Memory that torch holds on a GPU; None on the CPU, where it is the process's."""
+        return torch.cuda.memory_reserved(self.device) if self.device.type == 'cuda' else None
 
     def infer(self, rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray) -> Prediction:
         """Frames and descriptors of one image.
@@ -110,8 +123,13 @@ class Engine:
         depth = torch.from_numpy(depth_m).to(self.device)[None]
         intrinsics = torch.from_numpy(K.astype(np.float32)).to(self.device)[None]
         channels = network_input(image, depth, intrinsics).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half_precision):
-            output = self._model(channels)
+        enabled = self._dtype is not torch.float32
+        try:
+            with torch.autocast(self.device.type, self._dtype, enabled=enabled):
+                output = self._model(channels)
+        except torch.cuda.OutOfMemoryError as error:
+            torch.cuda.empty_cache()  # the next image may fit again
+            raise MemoryError(f'{self.device} is full: {error}') from error
         measured = depth if has_depth else None
         return output, cast_votes(output, channels, measured, intrinsics, self.config.min_object_score)
 
@@ -142,6 +160,19 @@ def has_bfloat16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     supported = getattr(torch.ops.mkldnn, '_is_mkldnn_bf16_supported', None)  # absent where oneDNN is
     return bool(supported and supported())
+
+
+def number_format(precision: str, device: torch.device) -> torch.dtype:
+    """The network's number format; `auto` is bfloat16 where that is faster, else float32.
+
+    Raises:
+        ConfigError: the device has no such format.
+    """
+    if precision == 'auto':
+        return torch.bfloat16 if has_bfloat16(device) else torch.float32
+    if precision == 'float16' and device.type == 'cpu':
+        raise ConfigError("precision is 'float16' on the CPU, which is slower there: use auto")
+    return getattr(torch, precision)
 
 
 def check_image(rgb: np.ndarray, K: np.ndarray) -> None:

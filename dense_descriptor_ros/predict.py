@@ -7,7 +7,7 @@ import argparse
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -15,15 +15,8 @@ from tqdm import tqdm
 from dense_descriptor_ros.bop import MM, BopDataset, View, open_bop
 from dense_descriptor_ros.errors import ConfigError, DatasetError, InputError
 from dense_descriptor_ros.files import write_atomically, write_json
-from dense_descriptor_ros.frames import AffordanceFrame, Prediction
+from dense_descriptor_ros.frames import AffordanceFrame, Infers, Prediction
 from dense_descriptor_ros.program import errors_in_one_line
-
-
-class Infers(Protocol):
-    """What is needed of an engine."""
-
-    def infer(self, rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray) -> Prediction:
-        """Frames and descriptors of one image."""
 
 
 def predict_dataset(

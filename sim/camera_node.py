@@ -17,8 +17,10 @@ from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.msg import AffordanceFrameArray
 from dense_descriptor_ros.ros.conversions import DEPTH_DTYPES, array_to_image
+from dense_descriptor_ros.ros.message_types import make_ros
 from dense_descriptor_ros.ros.messages import affordance_frames
-from dense_descriptor_ros.ros.parameters import Applies, NodeSettings, declare, read, setting
+from dense_descriptor_ros.ros.node_settings import Applies, NodeSettings, setting
+from dense_descriptor_ros.ros.parameters import declare, read
 from dense_descriptor_ros.ros.run import run
 from dense_descriptor_ros.sim.camera import look_at
 from dense_descriptor_ros.sim.physics import settle
@@ -52,6 +54,14 @@ class CameraSettings(NodeSettings):
         0, 'Images of a scene before the next one; 0 keeps the first.', 0, 10**6, Applies.AT_START
     )
     orbit_views: int = setting(100, 'Images in one turn about the scene.', 1, 10**6, Applies.AT_START)
+    replay_views: int = setting(
+        0,
+        'Renders so many images at the start and shows them over and over, for rates that no renderer '
+        'reaches; 0 renders each image anew.',
+        0,
+        1000,
+        Applies.AT_START,
+    )
     renderer: str = setting('auto', 'PyBullet renderer: auto, egl or tiny.', applies=Applies.AT_START)
 
     def __post_init__(self) -> None:
@@ -78,6 +88,7 @@ class SimulatedCamera(Node):
         self._depth = self.create_publisher(Image, 'depth', reliable)
         self._camera_info = self.create_publisher(CameraInfo, 'camera_info', reliable)
         self._true_frames = self.create_publisher(AffordanceFrameArray, '~/true_frames', 10)
+        self._recorded = [self._take_view() for _ in range(self._settings.replay_views)]
         self.create_timer(1 / self._settings.rate_hz, self._publish_view)
 
     def destroy_node(self) -> None:
@@ -96,19 +107,36 @@ class SimulatedCamera(Node):
     def _publish_view(self) -> None:
         if not self._image.get_subscription_count():
             return
+        if self._recorded:
+            view = self._recorded[self._view % len(self._recorded)]
+            self._view += 1
+        else:
+            view = self._take_view()
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
+        for publisher, message in zip(
+            (self._camera_info, self._image, self._depth, self._true_frames), view, strict=True
+        ):
+            message.header = header
+            publisher.publish(message)
+
+    def _take_view(self) -> tuple[CameraInfo, Image, Image, AffordanceFrameArray]:
+        """Messages of the next view, not yet stamped."""
         if self._view and self._settings.views_per_scene and self._view % self._settings.views_per_scene == 0:
             self._scene = self._load_scene()
         T_camera_world = orbit_pose(self._view / self._settings.orbit_views, mugs_centre(self._scene))
         height, width = self._settings.height, self._settings.width
         rendering = self._renderer.render(T_camera_world, self._K, height, width)
-        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
-        self._camera_info.publish(camera_info(header, self._K, height, width))
-        self._image.publish(array_to_image(rendering.rgb, 'rgb8', header))
-        self._depth.publish(depth_image(header, rendering, self._settings.depth_encoding))
-        if self._true_frames.get_subscription_count():
+        frames = []
+        if self._settings.replay_views or self._true_frames.get_subscription_count():
             frames = required_frames(self._scene, rendering, T_camera_world, self._K, self._category)
-            self._true_frames.publish(affordance_frames(header, frames, 0.0))
         self._view += 1
+        header = Header()
+        return (
+            camera_info(header, self._K, height, width),
+            array_to_image(make_ros, rendering.rgb, 'rgb8', header),
+            depth_image(header, rendering, self._settings.depth_encoding),
+            affordance_frames(make_ros, header, frames, 0.0),
+        )
 
 
 def settled_scene(rng: np.random.Generator) -> Scene:
@@ -158,7 +186,7 @@ def camera_info(header: Header, K: np.ndarray, height: int, width: int) -> Camer
 def depth_image(header: Header, rendering: Rendering, encoding: str) -> Image:
     """Depth as millimetres (16UC1) or metres (32FC1), 0 where nothing is hit."""
     depth = rendering.depth_m if encoding == '32FC1' else np.rint(rendering.depth_m / MM)
-    return array_to_image(depth.astype(DEPTH_DTYPES[encoding]), encoding, header)
+    return array_to_image(make_ros, depth.astype(DEPTH_DTYPES[encoding]), encoding, header)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -6,13 +6,9 @@ Prints what was found beside the truth, writes pictures and a page, and fails if
 """
 
 import argparse
-import os
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +29,10 @@ from dense_descriptor_ros.program import errors_in_one_line
 from dense_descriptor_ros.ros.conversions import image_to_rgb
 from dense_descriptor_ros.sim.demo_match import compare, mug_found, summarise
 from dense_descriptor_ros.sim.demo_page import Shown, image_table, picture, summary_table, write_page
+from dense_descriptor_ros.sim.node_processes import RELIABLE, check_alive, child, use_private_domain
 
 VIEWS_PER_SCENE = 8
 ORBIT_VIEWS = 2 * VIEWS_PER_SCENE  # half a turn about each scene: a handle that hides comes into sight
-STOP_S = 10.0
-INPUTS = ('image', 'depth', 'camera_info')
-# Images are larger than the buffers between two processes. Best effort loses most of them, and the default
-# transport of Fast DDS takes seconds to send the lost pieces again.
-TRANSPORT = 'LARGE_DATA'
-RELIABLE = {f'qos_overrides./{topic}.subscription.reliability': 'reliable' for topic in INPUTS}
 FRAMES = AffordanceFrameArray
 TOPICS = {
     'found': ('perception/acf_poses', FRAMES),
@@ -98,38 +89,9 @@ def frame_of(message: AffordanceFrameMessage) -> AffordanceFrame:
     )
 
 
-@contextmanager
-def child(module: str, log: Path, parameters: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
-    """A node in a process of its own that ends with this block, whatever happens in it."""
-    settings = [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
-    command = [sys.executable, '-m', module, '--ros-args', *settings]
-    with log.open('wb') as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def check_alive(children: dict[Path, subprocess.Popen[bytes]]) -> None:
-    """Raise DenseDescriptorError if a child has ended by itself, with the last line of its log."""
-    for log, process in children.items():
-        if process.poll() is not None:
-            last = ''.join(log.read_text(errors='replace').strip().splitlines()[-1:])
-            raise DenseDescriptorError(f'{log.stem} ended with status {process.returncode}: {last}')
-
-
 def demonstrate(options: argparse.Namespace) -> list[Shown]:
     """Run the three processes; what was shown."""
-    # A domain of its own on this machine alone: other robots neither hear nor disturb it.
-    os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
-    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-    os.environ.setdefault('FASTDDS_BUILTIN_TRANSPORTS', TRANSPORT)
+    use_private_domain()
     deadline_s = time.monotonic() + options.seconds
     camera = {
         'seed': options.seed,

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -98,7 +98,7 @@ def slug(name: str) -> str:
 
 def step_ratio(baseline: Trainer, variant: Trainer) -> tuple[float, float]:
     """Seconds of a step of the baseline, and how many times as long the variant's takes; in turns."""
-    spent = {0: [], 1: []}  # type: dict[int, list[float]]
+    spent: dict[int, list[float]] = {0: [], 1: []}
     trainers = (baseline, variant)
     batches = [default_collate([t.pairs[i] for i in range(t.config.optimiser.pairs)]) for t in trainers]
     for _ in range(TIMED_STEPS):
@@ -176,10 +176,7 @@ def main(config: DictConfig) -> None:
     """Command line."""
     logging.basicConfig(level=logging.INFO)
     with errors_in_one_line():
-        values: dict[str, Any] = {
-            str(key): value
-            for key, value in OmegaConf.to_container(config).items()  # type: ignore[union-attr]
-        }
+        values = cast(dict[str, Any], OmegaConf.to_container(config))
         for name in ('data', 'test', 'others', 'out'):
             values[name] = None if values[name] is None else Path(str(values[name]))
         run(AblationConfig(**values))

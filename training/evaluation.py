@@ -11,7 +11,8 @@ import numpy as np
 from dense_descriptor_ros.bop import BopDataset, View
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.files import write_json
-from dense_descriptor_ros.predict import Infers, descriptors_path, predict_dataset, read_descriptors
+from dense_descriptor_ros.frames import Infers
+from dense_descriptor_ros.predict import descriptors_path, predict_dataset, read_descriptors
 from dense_descriptor_ros.training.acf_metrics import (
     Outcome,
     Truth,

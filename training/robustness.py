@@ -17,9 +17,9 @@ from tqdm import tqdm
 from dense_descriptor_ros.bop import BopDataset, open_bop
 from dense_descriptor_ros.engine import Engine
 from dense_descriptor_ros.files import write_json
-from dense_descriptor_ros.frames import AffordanceFrame, Prediction
+from dense_descriptor_ros.frames import AffordanceFrame, Infers, Prediction
 from dense_descriptor_ros.geometry import angle_deg, project
-from dense_descriptor_ros.predict import Infers, predict_dataset
+from dense_descriptor_ros.predict import predict_dataset
 from dense_descriptor_ros.program import errors_in_one_line
 from dense_descriptor_ros.training.acf_metrics import OPERATING_SCORE, Truth, acf_metrics, ratio
 from dense_descriptor_ros.training.degradations import DEGRADATIONS, Degradation

@@ -1,23 +1,44 @@
-"""Messages to numpy arrays and back.
+"""Messages to numpy arrays and back. Needs no ROS: the messages may be those of a bag as well.
 
-cv_bridge is not used: the encodings of the interface are views on the message's buffer, and the cv_bridge of
-a distribution is built against one numpy and aborts beside another, as in a virtual environment.
+The encodings of the interface are views on the message's buffer; bridge.py takes cv_bridge where it works.
 """
 
+from __future__ import annotations
+
 import array
+import math
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header
 
 from dense_descriptor_ros.ros.drops import BadFrameError, Drop
+from dense_descriptor_ros.ros.message_types import Make
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import CameraInfo, Image
+    from std_msgs.msg import Header
 
 MM = 1e-3
 
 COLOUR_CHANNELS = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1}
 DEPTH_DTYPES: dict[str, np.dtype] = {'16UC1': np.dtype(np.uint16), '32FC1': np.dtype(np.float32)}
+
+
+@dataclass(frozen=True)
+class DepthRange:
+    """What the values of a depth image mean."""
+
+    min_m: float = 0.0
+    """Nearer depth counts as unknown."""
+    max_m: float = math.inf
+    """Farther depth counts as unknown."""
+    unit_m: float = MM
+    """Metres of one unit of 16UC1."""
+
+
+ALL_DEPTH = DepthRange()
 
 
 @dataclass(frozen=True)
@@ -34,7 +55,9 @@ class RgbdFrame:
     """(3, 3) in pixels."""
 
 
-def rgbd_frame(image: Image, depth: Image, camera_info: CameraInfo) -> RgbdFrame:
+def rgbd_frame(
+    image: Image, depth: Image, camera_info: CameraInfo, depth_range: DepthRange = ALL_DEPTH
+) -> RgbdFrame:
     """One frame from its three messages.
 
     Raises:
@@ -48,7 +71,7 @@ def rgbd_frame(image: Image, depth: Image, camera_info: CameraInfo) -> RgbdFrame
             'publish depth registered to the image',
         )
     K = camera_matrix(camera_info, image.width, image.height)
-    return RgbdFrame(image.header, rgb, depth_to_metres(depth), K)
+    return RgbdFrame(image.header, rgb, depth_to_metres(depth, depth_range), K)
 
 
 def image_to_rgb(message: Image) -> np.ndarray:
@@ -73,8 +96,10 @@ def image_to_rgb(message: Image) -> np.ndarray:
     return pixels[..., :3].copy()
 
 
-def depth_to_metres(message: Image) -> np.ndarray:
-    """(H, W) float32 metres from 16UC1 (mm) or 32FC1 (m); 0 where it is 0, negative, infinite or NaN.
+def depth_to_metres(message: Image, depth_range: DepthRange = ALL_DEPTH) -> np.ndarray:
+    """(H, W) float32 metres from 16UC1 (units, mm by default) or 32FC1 (m).
+
+    0 where it is 0, negative, infinite, NaN or out of range.
 
     Raises:
         BadFrameError: DEPTH_ENCODING, DEPTH_SIZE, DEPTH_STEP or DEPTH_EMPTY.
@@ -90,15 +115,20 @@ def depth_to_metres(message: Image) -> np.ndarray:
     ordered = dtype.newbyteorder('>' if message.is_bigendian else '<')
     depth_m = _pixels(message, ordered, 1, Drop.DEPTH_STEP)[..., 0].astype(np.float32)
     if message.encoding == '16UC1':
-        depth_m *= np.float32(MM)
-    depth_m[~(np.isfinite(depth_m) & (depth_m > 0))] = 0
+        depth_m *= np.float32(depth_range.unit_m)
+    low, high = np.float32(depth_range.min_m), np.float32(depth_range.max_m)
+    depth_m[~(np.isfinite(depth_m) & (depth_m > 0) & (depth_m >= low) & (depth_m <= high))] = 0
     if not depth_m.any():
-        raise BadFrameError(Drop.DEPTH_EMPTY, 'depth has no pixel above zero: check the sensor and its range')
+        raise BadFrameError(
+            Drop.DEPTH_EMPTY,
+            f'depth has no pixel above zero and from {depth_range.min_m:g} to {depth_range.max_m:g} m: '
+            'check the sensor and its range',
+        )
     return depth_m
 
 
 def camera_matrix(message: CameraInfo, width: int, height: int) -> np.ndarray:
-    """(3, 3) intrinsics in pixels, for an image of the given size.
+    """(3, 3) intrinsics in pixels, for an image of the given size; the message may be of ROS 1.
 
     Raises:
         BadFrameError: CAMERA_INFO_SIZE or CAMERA_INFO_K.
@@ -109,7 +139,7 @@ def camera_matrix(message: CameraInfo, width: int, height: int) -> np.ndarray:
             f'camera_info is for {message.width}x{message.height}, the image is '
             f'{width}x{height}: publish the calibration of the images as they are sent',
         )
-    K = np.array(message.k, float).reshape(3, 3)
+    K = np.array(message.k if hasattr(message, 'k') else message.K, float).reshape(3, 3)
     if not np.isfinite(K).all() or min(K[0, 0], K[1, 1]) <= 0:
         raise BadFrameError(
             Drop.CAMERA_INFO_K,
@@ -119,18 +149,19 @@ def camera_matrix(message: CameraInfo, width: int, height: int) -> np.ndarray:
     return K
 
 
-def array_to_image(pixels: np.ndarray, encoding: str, header: Header) -> Image:
+def array_to_image(make: Make, pixels: np.ndarray, encoding: str, header: Header) -> Image:
     """An image message of an array (H, W) or (H, W, C), in this machine's byte order."""
     pixels = np.ascontiguousarray(pixels)
     # The field check of rclpy walks through `bytes` one by one; an array.array passes at once.
     data = array.array('B')
     data.frombytes(pixels.data.cast('B'))
-    return Image(
+    return make(
+        'sensor_msgs/msg/Image',
         header=header,
         height=pixels.shape[0],
         width=pixels.shape[1],
         encoding=encoding,
-        is_bigendian=sys.byteorder == 'big',
+        is_bigendian=int(sys.byteorder == 'big'),
         step=pixels.nbytes // pixels.shape[0],
         data=data,
     )

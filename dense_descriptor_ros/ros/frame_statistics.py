@@ -20,6 +20,10 @@ class Snapshot:
 
     input_hz: Mapping[str, float]
     """By topic."""
+    received: Mapping[str, int]
+    """Messages by topic since the node started."""
+    processed: int
+    """Results since the node started."""
     output_hz: float
     latency_s: tuple[float, float] | None
     """p50 and p95 from the stamp of the image to the publishing; None without output."""
@@ -31,6 +35,11 @@ class Snapshot:
     """Drops for which somebody has to act, since the last snapshot."""
     last_error: str
 
+    @property
+    def dropped_images(self) -> int:
+        """Images that gave no result. With those processed and in work they are all that were received."""
+        return sum(count for reason, count in self.drops.items() if reason.loses_image)
+
 
 class Statistics:
     """Thread-safe counters: callbacks and the worker write, the diagnostics timer reads."""
@@ -39,6 +48,8 @@ class Statistics:
         self._clock = clock
         self._lock = threading.Lock()
         self._received: dict[str, deque[float]] = {}
+        self._received_in_all: Counter[str] = Counter()
+        self._processed = 0
         self._published: deque[tuple[float, float, float]] = deque()
         self._drops: Counter[Drop] = Counter()
         self._reported: Counter[Drop] = Counter()
@@ -49,12 +60,14 @@ class Statistics:
         with self._lock:
             times = self._received.setdefault(topic, deque())
             times.append(self._clock())
+            self._received_in_all[topic] += 1
             self._forget_old(times, times[-1])
 
     def published(self, latency_s: float, processing_s: float) -> None:
         """A result went out."""
         with self._lock:
             self._published.append((self._clock(), latency_s, processing_s))
+            self._processed += 1
 
     def dropped(self, reason: Drop, error: str = '') -> None:
         """A frame gave no result; `error` is kept as the last one."""
@@ -79,6 +92,8 @@ class Statistics:
             self._reported = self._drops.copy()
             return Snapshot(
                 input_hz={topic: len(times) / WINDOW_S for topic, times in self._received.items()},
+                received=dict(self._received_in_all),
+                processed=self._processed,
                 output_hz=len(self._published) / WINDOW_S,
                 latency_s=_percentiles([latency for _, latency, _ in self._published]),
                 processing_s=_percentiles([processing for _, _, processing in self._published]),

@@ -11,11 +11,12 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dense_descriptor_ros.ros.drops import Drop
 from dense_descriptor_ros.ros.frame_statistics import Statistics
 from dense_descriptor_ros.ros.reporter import Reporter
+from dense_descriptor_ros.ros.settings import PerceptionSettings
 from dense_descriptor_ros.ros.sync import Stream, Synchroniser
 from dense_descriptor_ros.ros.watchdog import explain_silence
 
@@ -29,8 +30,8 @@ def sensor_data_qos() -> QoSProfile:
 class RawFrame:
     """Messages that belong together, not yet looked into."""
 
-    image: Image
-    depth: Image
+    image: Image | CompressedImage
+    depth: Image | CompressedImage
     camera_info: CameraInfo
 
 
@@ -40,30 +41,32 @@ class Inputs:
     def __init__(
         self,
         node: LifecycleNode,
-        slop_s: Callable[[], float],
+        settings: Callable[[], PerceptionSettings],
         submit: Callable[[RawFrame], None],
         reporter: Reporter,
         statistics: Statistics,
     ) -> None:
         self._node = node
-        self._slop_s = slop_s
+        self._settings = settings
         self._submit = submit
         self._reporter = reporter
         self._statistics = statistics
         self._camera_info: CameraInfo | None = None
-        self._synchroniser: Synchroniser[Image] = Synchroniser(reporter.drop)
+        self._synchroniser: Synchroniser[Image | CompressedImage] = Synchroniser(reporter.drop)
         self._last_s = dict.fromkeys(('image', 'depth', 'camera_info', 'pair'), time.monotonic())
+        transports = {Stream.IMAGE: settings().image_transport, Stream.DEPTH: settings().depth_transport}
         self._subscriptions: dict[str, Subscription] = {
-            'image': self._subscribe(Image, 'image', partial(self._on_image, Stream.IMAGE)),
-            'depth': self._subscribe(Image, 'depth', partial(self._on_image, Stream.DEPTH)),
-            'camera_info': self._subscribe(CameraInfo, 'camera_info', self._on_camera_info),
+            stream.topic: self._subscribe_to_images(stream, transport)
+            for stream, transport in transports.items()
         }
+        self._subscriptions['camera_info'] = self._subscribe(CameraInfo, 'camera_info', self._on_camera_info)
 
     def destroy(self) -> None:
-        """Unsubscribe."""
+        """Unsubscribe, and give up what waits for its partner."""
         for subscription in self._subscriptions.values():
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
+        self._synchroniser.give_up()
 
     def silence(self, after_s: float) -> dict[str, str]:
         """A sentence for each topic, or for the pairing, from which nothing has come for so long.
@@ -80,11 +83,19 @@ class Inputs:
             gap = self._synchroniser.last_gap_s
             last = 'more than the buffer holds' if gap is None else f'{gap:.3f} s'
             return {
-                'pair': 'image and depth arrive, but no two within sync_slop_s: '
+                'pair': 'image and depth arrive, but no two within sync_slop: '
                 f'the stamps last differed by {last}'
             }
         silent = {topic: self._subscriptions[topic] for topic in late if topic != 'pair'}
         return {topic: explain_silence(self._node, subscription) for topic, subscription in silent.items()}
+
+    def _subscribe_to_images(self, stream: Stream, transport: str) -> Subscription:
+        callback = partial(self._on_image, stream)
+        if transport == 'raw':
+            return self._subscribe(Image, stream.topic, callback)
+        # As image_transport does: the transport's name follows that of the topic, however that is remapped.
+        topic = f'{self._node.resolve_topic_name(stream.topic)}/{transport}'
+        return self._subscribe(CompressedImage, topic, callback)
 
     def _subscribe(self, message_type: type, topic: str, callback: Callable[[Any], None]) -> Subscription:
         events = SubscriptionEventCallbacks(incompatible_qos=partial(self._on_incompatible_qos, topic))
@@ -110,11 +121,11 @@ class Inputs:
         self._note('camera_info')
         self._camera_info = message
 
-    def _on_image(self, stream: Stream, message: Image) -> None:
-        self._note(stream.name.lower())
+    def _on_image(self, stream: Stream, message: Image | CompressedImage) -> None:
+        self._note(stream.topic)
         stamp = message.header.stamp
         stamp_ns = stamp.sec * 10**9 + stamp.nanosec  # rclpy's Time raises for a negative stamp
-        pair = self._synchroniser.add(stream, stamp_ns, message, self._slop_s())
+        pair = self._synchroniser.add(stream, stamp_ns, message, self._settings().sync_slop)
         if pair is None:
             return
         self._last_s['pair'] = time.monotonic()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from dense_descriptor_ros.errors import DenseDescriptorError
-from dense_descriptor_ros.ros.drops import Drop
+from dense_descriptor_ros.ros.drops import Drop, reason_of
 from dense_descriptor_ros.ros.frame_statistics import Statistics
 
 BAD_FRAME_PERIOD_S = 5.0
@@ -49,13 +49,17 @@ class Reporter:
         if reason.is_fault and self._bad_frames.allows(reason):
             self._logger.warning(f'frame skipped ({reason.value}): {message}')
 
-    def failure(self, error: Exception) -> None:
-        """A frame gave no result because of a defect; the trace goes to the log."""
+    def bad_frame(self, error: Exception) -> None:
+        """Working on a frame raised this; the trace of a defect goes to the log."""
+        reason = reason_of(error)
+        if reason is not Drop.FAILURE:
+            self.drop(reason, str(error))
+            return
         message = f'{type(error).__name__}: {error}'
-        self._statistics.dropped(Drop.FAILURE, message)
-        if self._bad_frames.allows(Drop.FAILURE):
+        self._statistics.dropped(reason, message)
+        if self._bad_frames.allows(reason):
             trace = ''.join(traceback.format_exception(error))
-            self._logger.error(f'frame skipped ({Drop.FAILURE.value}): {message}\n{trace}')
+            self._logger.error(f'frame skipped ({reason.value}): {message}\n{trace}')
 
     def failed_step(self, step: str, error: Exception) -> None:
         """A lifecycle transition did not work; the trace is logged unless the error is for the user."""

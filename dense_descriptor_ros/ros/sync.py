@@ -2,7 +2,7 @@
 
 from collections import deque
 from enum import IntEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dense_descriptor_ros.ros.drops import Drop, ReportDrop
 
@@ -16,8 +16,18 @@ class Stream(IntEnum):
     IMAGE = 0
     DEPTH = 1
 
+    @property
+    def topic(self) -> str:
+        """Name of its topic."""
+        return self.name.lower()
+
 
 UNPAIRED = {Stream.IMAGE: Drop.IMAGE_UNPAIRED, Stream.DEPTH: Drop.DEPTH_UNPAIRED}
+
+
+def stamp_ns(header: Any) -> int:
+    """The stamp of a header; rclpy's Time has no negative ones."""
+    return header.stamp.sec * 10**9 + header.stamp.nanosec
 
 
 class Synchroniser(Generic[Message]):
@@ -47,12 +57,17 @@ class Synchroniser(Generic[Message]):
         other = Stream.DEPTH if stream is Stream.IMAGE else Stream.IMAGE
         partner = min(self._waiting[other], key=lambda item: abs(item[0] - stamp_ns), default=None)
         self.last_gap_s = abs(partner[0] - stamp_ns) * NS if partner else None
-        if partner is None or abs(partner[0] - stamp_ns) * NS > slop_s:
+        if partner is None or abs(partner[0] - stamp_ns) > round(slop_s / NS):
             self._wait(stream, stamp_ns, message)
             return None
         self._give_up_to(partner[0], other, spare=partner)
         self._give_up_to(stamp_ns, stream)
         return (message, partner[1]) if stream is Stream.IMAGE else (partner[1], message)
+
+    def give_up(self) -> None:
+        """Drop all that waits: no more will come."""
+        for stream in Stream:
+            self._give_up_to(self._newest_ns.get(stream, 0), stream)
 
     def _wait(self, stream: Stream, stamp_ns: int, message: Message) -> None:
         waiting = self._waiting[stream]

@@ -13,9 +13,15 @@ class Worker(Generic[Item]):
     `process` must not raise.
     """
 
-    def __init__(self, process: Callable[[Item], None], on_superseded: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        process: Callable[[Item], None],
+        on_superseded: Callable[[], None],
+        on_stopped: Callable[[], None],
+    ) -> None:
         self._process = process
         self._on_superseded = on_superseded
+        self._on_stopped = on_stopped
         self._changed = threading.Condition()
         self._next: Item | None = None
         self._stopping = False
@@ -35,7 +41,10 @@ class Worker(Generic[Item]):
         """Give up what waits, and return when the item in work is done."""
         with self._changed:
             self._stopping = True
+            waiting, self._next = self._next is not None, None
             self._changed.notify()
+        if waiting:
+            self._on_stopped()
         self._thread.join()
 
     def _run(self) -> None:

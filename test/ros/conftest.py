@@ -27,6 +27,7 @@ from dense_descriptor_ros.frames import AffordanceFrame, Prediction
 from dense_descriptor_ros.msg import AffordanceFrameArray
 from dense_descriptor_ros.ros.drops import Drop
 from dense_descriptor_ros.ros.node import LoadEngine, PerceptionNode
+from dense_descriptor_ros.runtime import Runtime
 
 HEIGHT, WIDTH = 48, 64
 OUTPUT_TYPES = {
@@ -68,6 +69,7 @@ class FakeEngine:
         self.go.set()
         self.started = threading.Event()
         self.error: Exception | None = None
+        self.device_memory_bytes: int | None = None
 
     def infer(self, rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray) -> Prediction:
         self.calls.append((rgb, depth_m, K))
@@ -110,7 +112,7 @@ class Rig:
     def __init__(self, load: LoadEngine | None = None, **parameters: Any) -> None:
         self.engine = FakeEngine()
         self.load_error: Exception | None = None
-        self.loaded: list[tuple[Path | None, str]] = []
+        self.loaded: list[tuple[Path | None, Runtime]] = []
         overrides = [self.parameter(name, value) for name, value in parameters.items()]
         self.namespace = f'/rig{next(self.numbers)}'
         self.node = PerceptionNode(load or self.load, namespace=self.namespace, parameter_overrides=overrides)
@@ -131,8 +133,8 @@ class Rig:
     def parameter(name: str, value: Any) -> rclpy.Parameter:
         return rclpy.Parameter(name, value=value)
 
-    def load(self, path: Path | None, device: str) -> FakeEngine:
-        self.loaded.append((path, device))
+    def load(self, path: Path | None, runtime: Runtime) -> FakeEngine:
+        self.loaded.append((path, runtime))
         if self.load_error is not None:
             raise self.load_error
         return self.engine

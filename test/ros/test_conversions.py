@@ -1,15 +1,17 @@
 """Messages to arrays and back, against closed forms."""
 
 import array
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import image_message
 from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header
 
+from dense_descriptor_ros.bag_messages import as_ros2, make_bag
 from dense_descriptor_ros.ros.conversions import (
+    DepthRange,
     array_to_image,
     camera_matrix,
     depth_to_metres,
@@ -17,6 +19,7 @@ from dense_descriptor_ros.ros.conversions import (
     rgbd_frame,
 )
 from dense_descriptor_ros.ros.drops import BadFrameError, Drop
+from dense_descriptor_ros.ros.message_types import Make, make_ros
 
 RGB = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
 ALPHA = np.full((2, 3, 1), 255, np.uint8)
@@ -75,12 +78,38 @@ def test_unknown_depth_is_zero() -> None:
     assert depth_to_metres(image_message(raw, '32FC1')).tolist() == [[0, 0, 0], [0, 0, 2]]
 
 
+@pytest.mark.parametrize(('encoding', 'unit'), [('16UC1', 1000), ('32FC1', 1)])
+def test_depth_out_of_range_is_unknown_and_the_ends_are_in_range(encoding: str, unit: int) -> None:
+    kind = np.uint16 if encoding == '16UC1' else np.float32
+    raw = (np.array([[0.099, 0.1, 0.5], [9.999, 10, 10.001]]) * unit).round(3).astype(kind)
+    depth_m = depth_to_metres(image_message(raw, encoding), DepthRange(0.1, 10.0))
+    np.testing.assert_allclose(depth_m, [[0, 0.1, 0.5], [9.999, 10, 0]], rtol=1e-6)
+
+
+def test_unit_is_that_of_integers_alone() -> None:
+    tenths = DepthRange(unit_m=1e-4)
+    raw = image_message(np.array([[12345]], np.uint16), '16UC1')
+    assert depth_to_metres(raw, tenths) == pytest.approx(1.2345, rel=1e-6)
+    assert depth_to_metres(image_message(np.array([[1.5]], np.float32), '32FC1'), tenths) == 1.5
+
+
+def test_nothing_in_range_is_a_bad_frame() -> None:
+    with pytest.raises(BadFrameError, match=r'from 0\.5 to 2 m') as error:
+        depth_to_metres(image_message(np.array([[3.0]], np.float32), '32FC1'), DepthRange(0.5, 2.0))
+    assert error.value.reason is Drop.DEPTH_EMPTY
+
+
 def info(width: int = 3, height: int = 2, k: Any = (50, 0, 1, 0, 60, 0.5, 0, 0, 1)) -> CameraInfo:
     return CameraInfo(width=width, height=height, k=np.array(k, float))
 
 
 def test_camera_matrix() -> None:
     assert camera_matrix(info(), 3, 2).tolist() == [[50, 0, 1], [0, 60, 0.5], [0, 0, 1]]
+
+
+def test_camera_matrix_of_ros_1() -> None:
+    message = SimpleNamespace(width=3, height=2, K=np.array([50, 0, 1, 0, 60, 0.5, 0, 0, 1]))
+    assert camera_matrix(message, 3, 2).tolist() == [[50, 0, 1], [0, 60, 0.5], [0, 0, 1]]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +135,25 @@ def test_frame_of_three_messages() -> None:
     assert (frame.rgb == RGB).all() and (frame.depth_m == 1).all() and frame.K[0, 0] == 50
 
 
+def test_messages_of_a_bag_give_the_same_frame() -> None:
+    depth = image_message(np.array([[1, 2, 3], [4, 5, 6]], '<u2'), '16UC1')
+    messages = {'Image': padded(image_message(RGB[..., ::-1], 'bgr8', 12.5), 3), 'CameraInfo': info()}
+    image, camera_info = (as_ros2(m, f'sensor_msgs/msg/{name}') for name, m in messages.items())
+    frame = rgbd_frame(image, as_ros2(depth, 'sensor_msgs/msg/Image'), camera_info)
+    expected = rgbd_frame(messages['Image'], depth, messages['CameraInfo'])
+    assert frame.header.stamp.nanosec == expected.header.stamp.nanosec == 500_000_000
+    for name in ('rgb', 'depth_m', 'K'):
+        np.testing.assert_array_equal(getattr(frame, name), getattr(expected, name))
+    frame.rgb[0, 0] = 0  # a copy: the bag's buffer cannot be written to
+
+
+def test_depth_of_another_size_is_named() -> None:
+    with pytest.raises(BadFrameError, match='depth is 2x2, image 3x2') as error:
+        rgbd_frame(image_message(RGB, 'rgb8'), image_message(np.ones((2, 2), '<f4'), '32FC1'), info())
+    assert error.value.reason is Drop.DEPTH_SIZE
+
+
+@pytest.mark.parametrize('make', [make_ros, make_bag])
 @pytest.mark.parametrize(
     ('pixels', 'encoding'),
     [
@@ -114,9 +162,9 @@ def test_frame_of_three_messages() -> None:
         (np.arange(24, dtype=np.float32).reshape(2, 3, 4), '32FC4'),
     ],
 )
-def test_array_to_image_keeps_every_byte(pixels: np.ndarray, encoding: str) -> None:
-    header = Header(frame_id='optical')
-    message = array_to_image(pixels[:, ::-1], encoding, header)  # a view that is not contiguous
+def test_array_to_image_keeps_every_byte(make: Make, pixels: np.ndarray, encoding: str) -> None:
+    header = make('std_msgs/msg/Header', frame_id='optical')
+    message = array_to_image(make, pixels[:, ::-1], encoding, header)  # a view that is not contiguous
     assert (message.header, message.encoding, message.height, message.width) == (header, encoding, 2, 3)
     assert message.step * 2 == len(message.data) == pixels.nbytes
     read = np.frombuffer(message.data, pixels.dtype).reshape(pixels.shape)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from dense_descriptor_ros.ros.outputs import OUTPUTS
 from dense_descriptor_ros.ros.settings import PerceptionSettings
+from dense_descriptor_ros.ros.topics import OUTPUTS
 
 LAUNCH = Path(__file__).parents[2] / 'launch'
 
@@ -32,3 +32,18 @@ def test_launch_file_names_the_executable_that_is_installed() -> None:
     words = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
     assert 'install_executable(perception_node ' in (LAUNCH.parent / 'CMakeLists.txt').read_text()
     assert {'perception_node', 'dense_descriptor_ros', 'perception.yaml', 'perception.rviz'} <= words
+
+
+def test_every_camera_has_a_topic_for_each_input() -> None:
+    assigned = {
+        node.targets[0].id: node.value
+        for node in ast.parse((LAUNCH / 'perception.launch.py').read_text()).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    topics = ast.literal_eval(assigned['TOPICS'])
+    assert topics == ('image', 'depth', 'camera_info')
+    cameras = ast.literal_eval(assigned['CAMERAS'])
+    assert {'any', 'realsense', 'azure_kinect', 'oak_d', 'simulation'} == set(cameras)
+    for image, depth, info in cameras.values():
+        assert len({image, depth, info}) == 3
+        assert image.rpartition('/')[0] == info.rpartition('/')[0]

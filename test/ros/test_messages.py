@@ -1,18 +1,33 @@
-"""Predictions as messages."""
+"""Predictions as messages, of rclpy and of recordings."""
+
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-from std_msgs.msg import Header
+from rclpy.serialization import deserialize_message, serialize_message
 from visualization_msgs.msg import Marker
 
+from dense_descriptor_ros.bag import KNOWN_OUTPUTS
+from dense_descriptor_ros.bag_messages import make_bag, message_types, serialise
 from dense_descriptor_ros.frames import AffordanceFrame
 from dense_descriptor_ros.geometry import frame_rotation
-from dense_descriptor_ros.msg import AffordanceFrame as AffordanceFrameMessage
+from dense_descriptor_ros.ros import messages
+from dense_descriptor_ros.ros.message_types import Make, make_ros, ros_class
 from dense_descriptor_ros.ros.messages import affordance_frames, duration, marker_array, pose_array
-from dense_descriptor_ros.ros.pipeline import select
+from dense_descriptor_ros.selection import select
 
-HEADER = Header(frame_id='optical')
 AXIS, SECOND = np.array([0.6, 0, 0.8]), np.array([0, 1.0, 0])
+
+
+@pytest.fixture(params=[make_ros, make_bag], ids=['rclpy', 'bag'])
+def make(request: pytest.FixtureRequest) -> Make:
+    return request.param
+
+
+@pytest.fixture
+def header(make: Make) -> Any:
+    return make('std_msgs/msg/Header', frame_id='optical')
 
 
 def frame(
@@ -21,7 +36,7 @@ def frame(
     return AffordanceFrame('mug', part, instance, score, np.array([0.1, -0.2, 0.8]), AXIS, second)
 
 
-def rotation(message: AffordanceFrameMessage) -> np.ndarray:
+def rotation(message: Any) -> np.ndarray:
     """Matrix of the pose's quaternion, by the textbook's formula."""
     q = message.pose.orientation
     x, y, z, w = q.x, q.y, q.z, q.w
@@ -34,11 +49,12 @@ def rotation(message: AffordanceFrameMessage) -> np.ndarray:
     )
 
 
-def test_affordance_frame() -> None:
-    message = affordance_frames(HEADER, [frame()], 1.25)
-    assert message.header == HEADER
+def test_affordance_frame(make: Make, header: Any) -> None:
+    message = affordance_frames(make, header, [replace(frame(), age_s=2.5)], 1.25)
+    assert message.header == header
     assert (message.processing_time.sec, message.processing_time.nanosec) == (1, 250_000_000)
     (found,) = message.frames
+    assert (found.age.sec, found.age.nanosec) == (2, 500_000_000)
     assert (found.category, found.part, found.instance_id, found.score) == ('mug', 'handle', 2, 0.75)
     assert (found.pose.position.x, found.pose.position.y, found.pose.position.z) == (0.1, -0.2, 0.8)
     assert (found.axis.x, found.axis.y, found.axis.z) == (0.6, 0, 0.8)
@@ -46,23 +62,23 @@ def test_affordance_frame() -> None:
     np.testing.assert_allclose(rotation(found), frame_rotation(AXIS, SECOND), atol=1e-12)
 
 
-def test_pose_without_second_axis_still_has_z_along_the_axis() -> None:
-    (found,) = affordance_frames(HEADER, [frame(second=None)], 0).frames
+def test_pose_without_second_axis_still_has_z_along_the_axis(make: Make, header: Any) -> None:
+    (found,) = affordance_frames(make, header, [frame(second=None)], 0).frames
     assert not found.orientation_complete
     np.testing.assert_allclose(rotation(found)[:, 2], AXIS, atol=1e-12)
 
 
-def test_pose_array_keeps_the_order() -> None:
-    message = pose_array(HEADER, [frame(), frame(second=None)])
-    assert message.header == HEADER
+def test_pose_array_keeps_the_order(make: Make, header: Any) -> None:
+    message = pose_array(make, header, [frame(), frame(second=None)])
+    assert message.header == header
     assert [pose.position.z for pose in message.poses] == [0.8, 0.8]
 
 
-def test_markers_replace_the_last_images() -> None:
-    markers = marker_array(HEADER, [frame(), frame(second=None)]).markers
+def test_markers_replace_the_last_images(make: Make, header: Any) -> None:
+    markers = marker_array(make, header, [frame(), frame(second=None)]).markers
     assert markers[0].action == Marker.DELETEALL
     assert {marker.action for marker in markers[1:]} == {Marker.ADD}
-    assert all(marker.header == HEADER for marker in markers)
+    assert all(marker.header == header for marker in markers)
     assert len({(marker.ns, marker.id) for marker in markers}) == len(markers)
     namespaces = [marker.ns for marker in markers[1:]]
     assert sorted(namespaces) == ['axis', 'axis', 'keypoint', 'keypoint', 'label', 'label', 'second_axis']
@@ -72,15 +88,20 @@ def test_markers_replace_the_last_images() -> None:
     assert next(marker for marker in markers if marker.ns == 'label').text == 'handle 0.75'
 
 
-def test_no_frames_clear_the_markers() -> None:
-    assert [marker.action for marker in marker_array(HEADER, []).markers] == [Marker.DELETEALL]
+def test_no_frames_clear_the_markers(make: Make, header: Any) -> None:
+    assert [marker.action for marker in marker_array(make, header, []).markers] == [Marker.DELETEALL]
+
+
+@pytest.mark.parametrize('name', ['ARROW', 'SPHERE', 'TEXT_VIEW_FACING', 'DELETEALL'])
+def test_marker_constants_are_those_of_the_message(name: str) -> None:
+    assert getattr(messages, name) == getattr(Marker, name)
 
 
 @pytest.mark.parametrize(
     ('time_s', 'sec', 'nanosec'), [(0, 0, 0), (0.9999999999, 1, 0), (2.5, 2, 500_000_000)]
 )
-def test_duration(time_s: float, sec: int, nanosec: int) -> None:
-    message = duration(time_s)
+def test_duration(make: Make, time_s: float, sec: int, nanosec: int) -> None:
+    message = duration(make, time_s)
     assert (message.sec, message.nanosec) == (sec, nanosec)
 
 
@@ -89,3 +110,38 @@ def test_select_keeps_whole_objects_with_the_best_scores() -> None:
     assert [(f.instance, f.part) for f in select(frames, 0.0, 2)] == [(1, 'body'), (1, 'handle'), (2, 'body')]
     assert [(f.instance, f.part) for f in select(frames, 0.7, 9)] == [(1, 'handle'), (2, 'body')]
     assert select([], 0.5, 3) == []
+
+
+def parts(type_name: str) -> set[str]:
+    """A type and all that its fields are made of."""
+    found = {type_name}
+    for _, (_, what) in message_types().fielddefs[type_name][1]:
+        inner = what if isinstance(what, str) else what[0][1] if isinstance(what[0], tuple) else None
+        if isinstance(inner, str):
+            found |= parts(inner)
+    return found
+
+
+OF_OUTPUTS = sorted(set.union(*(parts(output.message_type) for output in KNOWN_OUTPUTS)))
+
+
+@pytest.mark.parametrize('type_name', OF_OUTPUTS)
+def test_defaults_of_a_recorded_message_are_those_of_ros(type_name: str) -> None:
+    raw = bytes(serialise(make_bag(type_name), type_name))
+    assert deserialize_message(raw, ros_class(type_name)) == make_ros(type_name)
+
+
+def test_rclpy_reads_from_a_recording_what_it_would_receive() -> None:
+    frames = [frame(), frame('body', second=None), frame('opening', 3, 0.1)]
+
+    def built(make: Make) -> list[Any]:
+        header = make('std_msgs/msg/Header', frame_id='optical')
+        return [
+            affordance_frames(make, header, frames, 0.3),
+            pose_array(make, header, frames),
+            marker_array(make, header, frames),
+        ]
+
+    for ours, ros in zip(built(make_bag), built(make_ros), strict=True):
+        raw = bytes(serialise(ours, ours.__msgtype__))
+        assert deserialize_message(raw, type(ros)) == deserialize_message(serialize_message(ros), type(ros))

@@ -58,7 +58,7 @@ def test_bad_frames_warn_and_failures_are_errors(rig: Any) -> None:
 
 @pytest.fixture
 def impatient() -> Any:
-    rig = Rig(watchdog_s=0.01)
+    rig = Rig(silence_timeout=0.01)
     yield rig
     rig.close()
 
@@ -104,14 +104,14 @@ def test_silence_by_type(impatient: Any) -> None:
 
 
 def test_streams_that_never_pair(rig: Any) -> None:
-    rig.node.set_parameters([rig.parameter('watchdog_s', 0.9)])
+    rig.node.set_parameters([rig.parameter('silence_timeout', 0.9)])
     rig.start('acf_poses')
 
     def send_unpaired() -> bool:
         messages = rig.messages()
         messages['depth'].header.stamp.sec += 1000
         rig.send(messages)
-        return spoken(rig, 'no two within sync_slop_s: the stamps last differed by')
+        return spoken(rig, 'no two within sync_slop: the stamps last differed by')
 
     rig.until(send_unpaired)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Rig
+from std_srvs.srv import Trigger
 
 from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.checkpoint import Checkpoint, save_checkpoint
@@ -47,5 +48,31 @@ def test_damaged_checkpoint_is_refused(checkpoint: Path) -> None:
         rig.node.trigger_configure()
         assert rig.node.state == 'unconfigured'
         assert str(checkpoint) in rig.node.statistics.snapshot().last_error
+    finally:
+        rig.close()
+
+
+def test_a_model_that_becomes_rubbish_is_not_taken(checkpoint: Path) -> None:
+    good = checkpoint.read_bytes()
+    rig = Rig(load_engine, model_path=str(checkpoint), device='cpu')
+    client = rig.peer.create_client(Trigger, 'perception/reload_model')
+
+    def reload() -> Trigger.Response:
+        rig.until(client.service_is_ready)
+        future = client.call_async(Trigger.Request())
+        rig.until(future.done)
+        return future.result()
+
+    try:
+        rig.start('acf_poses')
+        for rubbish in (good[:1000], b'', bytes(1000), good[::-1]):
+            checkpoint.write_bytes(rubbish)
+            response = reload()
+            assert not response.success
+            assert str(checkpoint) in response.message and 'the former model stays' in response.message
+            rig.result()
+        checkpoint.write_bytes(good)
+        assert reload().success
+        rig.result()
     finally:
         rig.close()

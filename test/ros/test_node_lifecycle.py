@@ -12,6 +12,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from dense_descriptor_ros.errors import CheckpointError, DenseDescriptorError
+from dense_descriptor_ros.runtime import Runtime
 
 
 def subscribed(rig: Any) -> set[str]:
@@ -50,13 +51,13 @@ def test_configure_loads_the_given_model_and_warms_up(rig: Any) -> None:
         [rig.parameter('model_path', '/models/mug.safetensors'), rig.parameter('device', 'cpu')]
     )
     assert rig.node.trigger_configure() is TransitionCallbackReturn.SUCCESS
-    assert rig.loaded == [(Path('/models/mug.safetensors'), 'cpu')]
+    assert rig.loaded == [(Path('/models/mug.safetensors'), Runtime('cpu'))]
     assert len(rig.engine.calls) == 1
 
 
 def test_empty_path_takes_the_shipped_model(rig: Any) -> None:
     rig.node.trigger_configure()
-    assert rig.loaded == [(None, 'auto')]
+    assert rig.loaded == [(None, Runtime())]
 
 
 @pytest.mark.parametrize('error', [CheckpointError('file is truncated'), RuntimeError('no memory')])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import OUTPUT_TYPES, true_frames
 
-from dense_descriptor_ros.ros import outputs
+from dense_descriptor_ros.ros import topics
 from dense_descriptor_ros.ros.drops import Drop
 
 
@@ -59,8 +59,8 @@ def test_only_what_is_listened_to_is_built(rig: Any, monkeypatch: pytest.MonkeyP
     def fail(*_: Any) -> None:
         raise AssertionError('drawn for nobody')
 
-    monkeypatch.setattr(outputs, 'draw_frames', fail)
-    monkeypatch.setattr(outputs, 'descriptors_to_rgb', fail)
+    monkeypatch.setattr(topics, 'draw_frames', fail)
+    monkeypatch.setattr(topics, 'descriptors_to_rgb', fail)
     rig.start('poses')
     assert len(rig.result('poses').poses) == 3
     assert Drop.FAILURE not in rig.drops
@@ -84,7 +84,7 @@ def test_newest_frame_wins(rig: Any) -> None:
 def test_old_frames_are_skipped_when_asked(rig: Any) -> None:
     rig.start('acf_poses')
     rig.result()  # stamps of this test are decades old; 0 never skips
-    rig.node.set_parameters([rig.parameter('max_frame_age_s', 1.0)])
+    rig.node.set_parameters([rig.parameter('max_frame_age', 1.0)])
     rig.send(rig.messages())
     rig.until(lambda: rig.drops.get(Drop.TOO_OLD) == 1)
     rig.time_s = rig.node.get_clock().now().nanoseconds * 1e-9

@@ -1,5 +1,6 @@
 """Parameters: declared from the settings, ranges held, changes applied or refused with a reason."""
 
+import sys
 from dataclasses import fields
 from typing import Any
 
@@ -30,9 +31,13 @@ def test_every_setting_is_a_described_parameter(rig: Any) -> None:
         ('score_threshold', 1.5),
         ('score_threshold', -0.1),
         ('max_instances', 0),
-        ('sync_slop_s', -1.0),
-        ('max_frame_age_s', -1.0),
-        ('watchdog_s', 1e9),
+        ('sync_slop', -1.0),
+        ('max_frame_age', -1.0),
+        ('silence_timeout', 1e9),
+        ('min_depth', 20.0),
+        ('precision', 'float8'),
+        ('engine', 'abacus'),
+        ('image_transport', 'theora'),
         ('device', 'tpu'),
         ('device', 'cuda:x'),
     ],
@@ -44,13 +49,34 @@ def test_out_of_range_is_refused_with_a_reason(rig: Any, name: str, value: Any) 
     assert rig.node.get_parameter(name).value == getattr(PerceptionSettings(), name)
 
 
-@pytest.mark.parametrize(('name', 'value'), [('model_path', '/other'), ('device', 'cpu')])
-def test_model_changes_only_while_unconfigured(rig: Any, name: str, value: str) -> None:
-    rig.node.trigger_configure()
+@pytest.mark.parametrize(
+    ('name', 'value'), [('image_transport', 'compressed'), ('depth_transport', 'compressedDepth')]
+)
+def test_topics_change_only_while_inactive(rig: Any, name: str, value: str) -> None:
+    rig.node.start()
     successful, reason = change(rig, name, value)
-    assert not successful and 'clean up' in reason
-    rig.node.trigger_cleanup()
+    assert not successful and 'deactivate' in reason
+    rig.node.trigger_deactivate()
     assert change(rig, name, value) == (True, '')
+
+
+def test_smoothing_without_tracking_is_refused(rig: Any) -> None:
+    assert change(rig, 'tracking', False) == (True, '')
+    successful, reason = change(rig, 'smoothing', 0.5)
+    assert not successful and 'without tracking' in reason
+
+
+@pytest.mark.parametrize(('name', 'value'), [('publish_tf', True), ('target_frame', 'base_link')])
+def test_tf_without_tf2_is_refused(rig: Any, monkeypatch: pytest.MonkeyPatch, name: str, value: Any) -> None:
+    monkeypatch.setitem(sys.modules, 'tf2_ros', None)
+    successful, reason = change(rig, name, value)
+    assert not successful and reason.startswith(f'{name}: needs tf2_ros')
+    assert not rig.node.get_parameter(name).value
+
+
+def test_choices_are_described(rig: Any) -> None:
+    constraints = rig.node.describe_parameter('precision').additional_constraints
+    assert constraints == 'One of auto, float32, bfloat16, float16.'
 
 
 def test_autostart_cannot_change(rig: Any) -> None:

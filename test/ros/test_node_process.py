@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from typing import Any
 
 import pytest
 
@@ -83,3 +85,20 @@ sys.exit(run(lambda: Node('ending'), lambda node: os.kill(os.getpid(), signal.SI
 """
     result = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stdout, result.stderr) == (0, '', '')
+
+
+def test_after_kill_9_a_new_process_goes_on(rig: Any) -> None:
+    """What a killed node leaves in the middleware, shared memory for one, must not hinder its successor."""
+    rig.listen('acf_poses')
+    command = [*NODE, '--ros-args', '-r', f'__ns:={rig.namespace}', '-p', 'autostart:=true']
+    command += ['-p', 'device:=cpu']
+    for _ in range(2):
+        count = len(rig.received['acf_poses'])
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            end_s = time.monotonic() + 60
+            while len(rig.received['acf_poses']) == count and time.monotonic() < end_s:
+                for name, message in rig.messages().items():
+                    rig.publishers[name].publish(message)
+                rig.executor.spin_once(timeout_sec=0.1)
+            process.kill()
+        assert len(rig.received['acf_poses']) > count

@@ -1,11 +1,12 @@
 """Pairing of image and depth by stamps."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
 from dense_descriptor_ros.ros.drops import Drop
-from dense_descriptor_ros.ros.sync import Stream, Synchroniser
+from dense_descriptor_ros.ros.sync import Stream, Synchroniser, stamp_ns
 
 MS = 10**6
 SLOP_S = 0.02
@@ -39,6 +40,28 @@ def test_pair_is_image_then_depth_whichever_came_first(order: tuple[str, str]) -
 @pytest.mark.parametrize(('gap_ms', 'pairs'), [(0, 1), (19, 1), (20, 1), (21, 0)])
 def test_slop_is_inclusive(gap_ms: int, pairs: int) -> None:
     assert len(Bench().feed('i100', f'd{100 + gap_ms}')) == pairs
+
+
+def test_slop_in_seconds_means_whole_nanoseconds() -> None:
+    for gap_ms in range(100):
+        stamp = gap_ms * MS
+        for gap_ns, paired in ((stamp, True), (stamp + 1, False)):
+            synchroniser = Bench().synchroniser
+            synchroniser.add(Stream.IMAGE, 0, 'i', gap_ms / 1000)
+            assert (synchroniser.add(Stream.DEPTH, gap_ns, 'd', gap_ms / 1000) is not None) == paired
+
+
+def test_what_waits_at_the_end_is_counted() -> None:
+    bench = Bench()
+    bench.feed('i100', 'i200', 'd300')
+    bench.synchroniser.give_up()
+    assert bench.drops == {Drop.IMAGE_UNPAIRED: 2, Drop.DEPTH_UNPAIRED: 1}
+    assert bench.feed('d200') == []
+
+
+def test_stamp_may_be_negative() -> None:
+    stamp = SimpleNamespace(sec=-2, nanosec=500_000_000)
+    assert stamp_ns(SimpleNamespace(stamp=stamp)) == -1_500_000_000
 
 
 def test_nearest_is_taken() -> None:

@@ -19,7 +19,7 @@ def test_newest_wins_and_the_rest_is_counted() -> None:
         if item == 4:
             finished.set()
 
-    worker = Worker(process, lambda: superseded.append(1))
+    worker = Worker(process, lambda: superseded.append(1), lambda: superseded.append(2))
     worker.submit(1)
     assert started.wait(5)
     for item in (2, 3, 4):
@@ -27,11 +27,12 @@ def test_newest_wins_and_the_rest_is_counted() -> None:
     go.set()
     assert finished.wait(5)
     worker.stop()
-    assert (done, len(superseded)) == ([1, 4], 2)
+    assert (done, superseded) == ([1, 4], [1, 1])
 
 
 def test_stop_waits_for_the_item_in_work_and_gives_up_the_next() -> None:
     done: list[int] = []
+    stopped: list[bool] = []
     started, go = threading.Event(), threading.Event()
 
     def process(item: int) -> None:
@@ -39,7 +40,7 @@ def test_stop_waits_for_the_item_in_work_and_gives_up_the_next() -> None:
         assert go.wait(5)
         done.append(item)
 
-    worker = Worker(process, lambda: None)
+    worker = Worker(process, lambda: None, lambda: stopped.append(True))
     worker.submit(1)
     assert started.wait(5)
     worker.submit(2)
@@ -50,7 +51,7 @@ def test_stop_waits_for_the_item_in_work_and_gives_up_the_next() -> None:
     go.set()
     stopper.join(5)
     assert not stopper.is_alive()
-    assert done == [1]
+    assert (done, stopped) == ([1], [True])
 
 
 def test_throttle_is_by_key() -> None:
