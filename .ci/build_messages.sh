@@ -14,11 +14,11 @@ generated=lib/dense_descriptor_ros_messages
 "$venv/bin/python" .ci/relocate_ros_wheels.py
 export PATH=$venv/bin:$PATH AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv
 rm -rf "$venv/build" "${venv:?}/$generated"
-cmake -S . -B "$venv/build" \
+"$venv/bin/python" -m cmake -S . -B "$venv/build" \
     -DCMAKE_INSTALL_PREFIX="$venv" -DPYTHON_INSTALL_DIR="$generated" -DPYTHON_SOURCES=OFF \
     -DPython3_EXECUTABLE="$venv/bin/python" -DBUILD_TESTING=OFF -DCMAKE_INSTALL_MESSAGE=NEVER
-cmake --build "$venv/build" --parallel
-cmake --install "$venv/build"
+"$venv/bin/python" -m cmake --build "$venv/build" --parallel
+"$venv/bin/python" -m cmake --install "$venv/build"
 
 site_packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 echo "$venv/$generated/dense_descriptor_ros" > "$site_packages/dense_descriptor_ros.pkg"

@@ -1,6 +1,6 @@
 """Point the CMake files of the ROS wheels at this virtual environment.
 
-The wheels name the include and site-packages folders of the machine that they were built on.
+The wheels name the include folders of Python and NumPy on the machine that they were built on.
 """
 
 import re
@@ -8,12 +8,16 @@ import sys
 import sysconfig
 from pathlib import Path
 
-BUILD_MACHINE = re.compile(r'/opt/python/cp\d+-cp\d+/(include/python[\d.]+|lib/python[\d.]+/site-packages)')
+import numpy as np
+
+BUILD_MACHINE = re.compile(
+    r'/opt/python/cp\d+-cp\d+/(include/python[\d.]+|lib/python[\d.]+/site-packages/numpy/\w+/include)'
+)
 
 
 def here(match: re.Match[str]) -> str:
-    """The folder of this environment for one of the build machine."""
-    return sysconfig.get_path('include' if match[1].startswith('include') else 'purelib')
+    """The include folder that this Python uses for one of the build machine."""
+    return sysconfig.get_path('include') if match[1].startswith('include') else np.get_include()
 
 
 def main() -> None:

@@ -108,7 +108,8 @@ def demonstrate(options: argparse.Namespace) -> list[Shown]:
         for module, (name, parameters) in nodes.items():
             log = options.out / f'{name}.log'
             children[log] = stack.enter_context(child(f'dense_descriptor_ros.{module}', log, parameters))
-        stack.enter_context(rclpy.init())
+        rclpy.init()
+        stack.callback(rclpy.try_shutdown)
         listener = Listener(options.out)
         while len(listener.images) < options.images and time.monotonic() < deadline_s:
             rclpy.spin_once(listener, timeout_sec=0.2)

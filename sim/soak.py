@@ -167,7 +167,8 @@ def observe(minutes: float, rate_hz: float, out: Path) -> list[Sample]:
         for module, parameters in nodes.items():
             log = out / f'{module}.log'
             children[log] = stack.enter_context(child(f'dense_descriptor_ros.{module}', log, parameters))
-        stack.enter_context(rclpy.init())
+        rclpy.init()
+        stack.callback(rclpy.try_shutdown)
         observer = Observer()
         bar = stack.enter_context(tqdm(total=round(60 * minutes), unit='s'))
         start_s = time.monotonic()

@@ -223,6 +223,15 @@ def ros() -> Iterator[None]:
 
 
 @pytest.fixture
+def other_context() -> Iterator[rclpy.Context]:
+    """A DDS participant of its own, as a node in another process has."""
+    context = rclpy.Context()
+    rclpy.init(context=context)  # no context manager with Jazzy
+    yield context
+    rclpy.try_shutdown(context=context)
+
+
+@pytest.fixture
 def rig() -> Iterator[Rig]:
     rig = Rig()
     yield rig

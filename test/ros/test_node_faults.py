@@ -131,26 +131,24 @@ def test_two_namespaces_do_not_hear_each_other() -> None:
         right.close()
 
 
-def test_a_second_publisher_on_the_topics(rig: Any) -> None:
+def test_a_second_publisher_on_the_topics(rig: Any, other_context: rclpy.Context) -> None:
     """Two cameras on one topic by mistake: nothing is published under a stamp that nobody sent."""
     rig.start('acf_poses')
-    other_context = rclpy.Context()
-    with rclpy.init(context=other_context):
-        other = Node('second_camera', namespace=rig.namespace, context=other_context)
-        publishers = {n: other.create_publisher(Image, n, 10) for n in ('image', 'depth')}
-        rig.until(lambda: all(p.get_subscription_count() for p in publishers.values()))
-        sent = set()
-        for k in range(20):
-            messages = rig.messages()
-            rig.send(messages)
-            second = rig.messages()
-            for name, publisher in publishers.items():
-                second[name].header.stamp.sec -= 50
-                second[name].header.frame_id = 'other'
-                publisher.publish(second[name])
-            sent |= {(m['image'].header.frame_id, m['image'].header.stamp.sec) for m in (messages, second)}
-            rig.until(lambda k=k: rig.count('image') >= 2 * (k + 1))
-        other.destroy_node()
+    other = Node('second_camera', namespace=rig.namespace, context=other_context)
+    publishers = {n: other.create_publisher(Image, n, 10) for n in ('image', 'depth')}
+    rig.until(lambda: all(p.get_subscription_count() for p in publishers.values()))
+    sent = set()
+    for k in range(20):
+        messages = rig.messages()
+        rig.send(messages)
+        second = rig.messages()
+        for name, publisher in publishers.items():
+            second[name].header.stamp.sec -= 50
+            second[name].header.frame_id = 'other'
+            publisher.publish(second[name])
+        sent |= {(m['image'].header.frame_id, m['image'].header.stamp.sec) for m in (messages, second)}
+        rig.until(lambda k=k: rig.count('image') >= 2 * (k + 1))
+    other.destroy_node()
     assert rig.drops[Drop.STAMP_BACKWARDS] >= 5
     assert {(m.header.frame_id, m.header.stamp.sec) for m in rig.received['acf_poses']} <= sent
     rig.time_s += 10

@@ -65,11 +65,13 @@ def test_reload_before_configure_is_refused(rig: Any) -> None:
 def test_at_most_so_many_frames_a_second(rig: Any) -> None:
     rig.node.set_parameters([rig.parameter('max_rate', 10.0)])
     rig.start('acf_poses')
-    start = time.monotonic()
-    while time.monotonic() - start < 1.0:
+    start_s = time.monotonic()
+    while (passed_s := time.monotonic() - start_s) < 1.0:
         rig.send(rig.messages())
     rig.until(lambda: rig.drops.get(Drop.RATE_LIMIT))
-    assert 8 <= len(rig.engine.calls) - 1 <= 12
+    frames = len(rig.engine.calls) - 1  # the first is the warm-up
+    assert 3 <= frames <= 10 * passed_s + 2
+    assert rig.drops[Drop.RATE_LIMIT] > frames
 
 
 def test_depth_out_of_range_is_unknown(rig: Any) -> None:

@@ -66,8 +66,9 @@ def test_settings_are_checked() -> None:
 @pytest.fixture
 def context() -> Iterator[rclpy.Context]:
     context = rclpy.Context()
-    with rclpy.init(context=context):
-        yield context
+    rclpy.init(context=context)  # no context manager with Jazzy
+    yield context
+    rclpy.try_shutdown(context=context)
 
 
 def test_images_and_truth_share_a_header(context: rclpy.Context) -> None:
