@@ -46,6 +46,7 @@ class Sample:
     memory_mb: float
     latency_p50_ms: float
     latency_p95_ms: float
+    input_hz: float
     output_hz: float
     received: int
     processed: int
@@ -68,6 +69,8 @@ class Endurance:
     """By the slope of a line through all samples."""
     latency_p95_ms: tuple[float, float]
     """Median of the first and of the last quarter."""
+    input_hz: float
+    """Below the camera's rate, images are lost on the way."""
     output_hz: float
     received: int
     processed: int
@@ -112,6 +115,7 @@ def sample(time_s: float, values: dict[str, str]) -> Sample:
         memory_mb=float(values['memory_mb']),
         latency_p50_ms=float(values['latency_p50_ms']),
         latency_p95_ms=float(values['latency_p95_ms']),
+        input_hz=float(values['image_hz']),
         output_hz=float(values['output_hz']),
         received=int(values['images_received']),
         processed=int(values['images_processed']),
@@ -141,6 +145,7 @@ def endurance(samples: Sequence[Sample]) -> Endurance:
         memory_mb=(median(first, 'memory_mb'), median(last, 'memory_mb')),
         memory_growth_percent_per_hour=float(100 * slope / memory[0]),
         latency_p95_ms=(median(first, 'latency_p95_ms'), median(last, 'latency_p95_ms')),
+        input_hz=median(after, 'input_hz'),
         output_hz=median(after, 'output_hz'),
         received=after[-1].received,
         processed=after[-1].processed,

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
@@ -26,28 +25,17 @@ from dense_descriptor_ros.ros.diagnostics import diagnostic_array
 from dense_descriptor_ros.ros.drops import Drop
 from dense_descriptor_ros.ros.frame_statistics import Statistics
 from dense_descriptor_ros.ros.inputs import Inputs, RawFrame
+from dense_descriptor_ros.ros.model_loading import LoadEngine, PerceptionEngine, load_engine, warm_up
 from dense_descriptor_ros.ros.outputs import Outputs
 from dense_descriptor_ros.ros.perceive import Perceiver
-from dense_descriptor_ros.ros.pipeline import Environment, PerceptionEngine, Pipeline
+from dense_descriptor_ros.ros.pipeline import Environment, Pipeline
 from dense_descriptor_ros.ros.reporter import Reporter
 from dense_descriptor_ros.ros.run import run
 from dense_descriptor_ros.ros.settings import PerceptionSettings, check_change
 from dense_descriptor_ros.ros.transforms import Transforms, check_tf
 from dense_descriptor_ros.ros.worker import Worker
-from dense_descriptor_ros.runtime import Runtime
 
 DIAGNOSTICS_PERIOD_S = 1.0
-WARM_UP_SIZE = (480, 640)
-
-LoadEngine = Callable[[Path | None, Runtime], PerceptionEngine]
-
-
-def load_engine(path: Path | None, runtime: Runtime) -> PerceptionEngine:
-    """The engine of a checkpoint, the shipped one without a path."""
-    # torch takes seconds to import; until then the node is already there and answers.
-    from dense_descriptor_ros.engine import Engine
-
-    return Engine.load(path, runtime.device, precision=runtime.precision)
 
 
 class PerceptionNode(LifecycleNode):
@@ -253,13 +241,6 @@ def required(value: Value | None) -> Value:
     if value is None:
         raise ConfigError('the node is not configured')
     return value
-
-
-def warm_up(engine: PerceptionEngine) -> None:
-    """Infer once on a flat scene: the first inference allocates, for which no camera should wait."""
-    height, width = WARM_UP_SIZE
-    K = np.array([[width, 0, width / 2], [0, width, height / 2], [0, 0, 1]])
-    engine.infer(np.zeros((height, width, 3), np.uint8), np.ones((height, width), np.float32), K)
 
 
 def start(node: PerceptionNode) -> None:

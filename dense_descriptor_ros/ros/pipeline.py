@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from rclpy.clock import Clock
@@ -15,6 +14,7 @@ from dense_descriptor_ros.ros.conversions import RgbdFrame
 from dense_descriptor_ros.ros.drops import BadFrameError, Drop
 from dense_descriptor_ros.ros.frame_statistics import Statistics
 from dense_descriptor_ros.ros.inputs import RawFrame
+from dense_descriptor_ros.ros.model_loading import PerceptionEngine
 from dense_descriptor_ros.ros.outputs import Outputs
 from dense_descriptor_ros.ros.perceive import Perceiver
 from dense_descriptor_ros.ros.reporter import Reporter
@@ -22,17 +22,6 @@ from dense_descriptor_ros.ros.settings import PerceptionSettings
 from dense_descriptor_ros.ros.transforms import Transforms
 
 NS = 1e-9
-
-
-class PerceptionEngine(Protocol):
-    """What the node needs of `dense_descriptor_ros.engine.Engine`."""
-
-    def infer(self, rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray) -> Prediction:
-        """Frames and descriptors of one image."""
-
-    @property
-    def device_memory_bytes(self) -> int | None:
-        """Memory on a GPU; None without."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from visualization_msgs.msg import MarkerArray
 from dense_descriptor_ros.frames import AffordanceFrame, Prediction
 from dense_descriptor_ros.msg import AffordanceFrameArray
 from dense_descriptor_ros.ros.drops import Drop
-from dense_descriptor_ros.ros.node import LoadEngine, PerceptionNode
+from dense_descriptor_ros.ros.model_loading import LoadEngine
+from dense_descriptor_ros.ros.node import PerceptionNode
 from dense_descriptor_ros.runtime import Runtime
 
 HEIGHT, WIDTH = 48, 64

@@ -1,6 +1,7 @@
 """Predictions as messages, of rclpy and of recordings."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,16 @@ from dense_descriptor_ros.frames import AffordanceFrame
 from dense_descriptor_ros.geometry import frame_rotation
 from dense_descriptor_ros.ros import messages
 from dense_descriptor_ros.ros.message_types import Make, make_ros, ros_class
-from dense_descriptor_ros.ros.messages import affordance_frames, duration, marker_array, pose_array
+from dense_descriptor_ros.ros.messages import (
+    affordance_frames,
+    detections,
+    duration,
+    marker_array,
+    pose_array,
+)
 from dense_descriptor_ros.selection import select
 
+GEOMETRY = {f'geometry_msgs/msg/{name}' for name in ('Pose', 'Point', 'Quaternion', 'PoseWithCovariance')}
 AXIS, SECOND = np.array([0.6, 0, 0.8]), np.array([0, 1.0, 0])
 
 
@@ -145,3 +153,22 @@ def test_rclpy_reads_from_a_recording_what_it_would_receive() -> None:
     for ours, ros in zip(built(make_bag), built(make_ros), strict=True):
         raw = bytes(serialise(ours, ours.__msgtype__))
         assert deserialize_message(raw, type(ros)) == deserialize_message(serialize_message(ros), type(ros))
+
+
+def test_a_detection_is_an_object_with_its_first_pose_and_best_score() -> None:
+    """vision_msgs is not among the wheels: the messages are plain objects here."""
+
+    def plain(type_name: str, /, **fields: Any) -> Any:
+        return (
+            make_ros(type_name, **fields) if type_name.startswith('geometry') else SimpleNamespace(**fields)
+        )
+
+    frames = [frame('body', 7, 0.6), frame('handle', 7, 0.9), frame('body', 9, 0.5)]
+    array = detections(plain, 'header', frames)
+    assert [found.id for found in array.detections] == ['7', '9']
+    first = array.detections[0]
+    assert (first.header, array.header) == ('header', 'header')
+    [result] = first.results
+    assert (result.hypothesis.class_id, result.hypothesis.score) == ('mug', 0.9)
+    assert result.pose.pose == first.bbox.center
+    assert (first.bbox.center.position.x, first.bbox.center.position.z) == (0.1, 0.8)

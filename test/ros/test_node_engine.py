@@ -11,7 +11,7 @@ from std_srvs.srv import Trigger
 from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.checkpoint import Checkpoint, save_checkpoint
 from dense_descriptor_ros.model import DescriptorNet, ModelConfig
-from dense_descriptor_ros.ros.node import load_engine
+from dense_descriptor_ros.ros.model_loading import load_engine
 
 
 @pytest.fixture

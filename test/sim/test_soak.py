@@ -7,7 +7,7 @@ import pytest
 from dense_descriptor_ros.errors import DenseDescriptorError
 from dense_descriptor_ros.sim.soak import Sample, endurance, main, sample
 
-FIRST = Sample(100.0, 500.0, 80.0, 120.0, 9.0, 0, 0, 0)
+FIRST = Sample(100.0, 500.0, 80.0, 120.0, 30.0, 9.0, 0, 0, 0)
 
 
 def course(memory_mb_per_hour: float = 0.0, lost_a_sample: int = 0, seconds: int = 620) -> list[Sample]:
@@ -65,9 +65,9 @@ def test_too_short_a_run_is_an_error() -> None:
 def test_a_sample_is_read_by_its_keys() -> None:
     values = {
         'state': 'active', 'memory_mb': '512', 'latency_p50_ms': '80.5', 'latency_p95_ms': '120.5',
-        'output_hz': '9.2', 'images_received': '30', 'images_processed': '9', 'images_dropped': '20',
+        'image_hz': '29.8', 'output_hz': '9.2', 'images_received': '30', 'images_processed': '9', 'images_dropped': '20',
     }  # fmt: skip
-    assert sample(1.0, values) == Sample(1.0, 512, 80.5, 120.5, 9.2, 30, 9, 20)
+    assert sample(1.0, values) == Sample(1.0, 512, 80.5, 120.5, 29.8, 9.2, 30, 9, 20)
     assert sample(1.0, values).in_work == 1
 
 
