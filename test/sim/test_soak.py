@@ -65,7 +65,8 @@ def test_too_short_a_run_is_an_error() -> None:
 def test_a_sample_is_read_by_its_keys() -> None:
     values = {
         'state': 'active', 'memory_mb': '512', 'latency_p50_ms': '80.5', 'latency_p95_ms': '120.5',
-        'image_hz': '29.8', 'output_hz': '9.2', 'images_received': '30', 'images_processed': '9', 'images_dropped': '20',
+        'image_hz': '29.8', 'output_hz': '9.2', 'images_received': '30', 'images_processed': '9',
+        'images_dropped': '20',
     }  # fmt: skip
     assert sample(1.0, values) == Sample(1.0, 512, 80.5, 120.5, 29.8, 9.2, 30, 9, 20)
     assert sample(1.0, values).in_work == 1
