@@ -107,7 +107,7 @@ class Pipeline:
         header, placed = frame.header, found.frames
         if settings.target_frame:
             T_target_camera = self._pose(settings.target_frame, header)
-            header = type(header)(stamp=header.stamp, frame_id=settings.target_frame)
+            header = Header(stamp=header.stamp, frame_id=settings.target_frame)
             placed = [one.transformed(T_target_camera) for one in placed]
         self._outputs.publish(frame, found, header, placed, skip=() if settings.overlay else ('~/overlay',))
         if settings.publish_tf:

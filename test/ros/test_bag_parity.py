@@ -22,7 +22,7 @@ from dense_descriptor_ros.decode import DecodeConfig
 from dense_descriptor_ros.engine import Engine
 from dense_descriptor_ros.frames import Prediction
 from dense_descriptor_ros.model import DescriptorNet, ModelConfig
-from dense_descriptor_ros.ros import node
+from dense_descriptor_ros.ros import model_loading
 from dense_descriptor_ros.ros.drops import Drop
 
 TYPES = {'image': 'Image', 'depth': 'Image', 'camera_info': 'CameraInfo'}
@@ -142,7 +142,9 @@ def test_every_output_is_the_same(bench: Any, replay: Any) -> None:
 def test_a_network_gives_the_same_frames_and_descriptors(
     bench: Any, replay: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node, 'WARM_UP_SIZE', (HEIGHT, WIDTH))  # decoding all of a large image takes seconds
+    monkeypatch.setattr(
+        model_loading, 'WARM_UP_SIZE', (HEIGHT, WIDTH)
+    )  # decoding all of a large image takes seconds
     engine = generous_engine()
     one = bench(engine, score_threshold=0.0)
     names = ('acf_poses', 'descriptors')
