@@ -31,11 +31,11 @@ from dense_descriptor_ros.sim.node_processes import RELIABLE, check_alive, child
 WARM_UP_S = 20.0
 """The first images let caches and allocators grow to their size."""
 REPLAYED_VIEWS = 24
-IN_WORK = 3
-"""Images that may be neither processed nor dropped: one in work, one next, one that waits for its depth."""
+IN_WORK = 10
+"""Images that may be neither processed nor dropped: one in work, one next, eight that wait for depth."""
 GROWTH_PERCENT_PER_HOUR = 1.0
-SHORT_RUN_MB = 4.0
-"""Growth that a run of minutes may show: a page here and there says nothing about an hour."""
+SHORT_RUN_MB = 32.0
+"""Growth that says nothing: a steady node swings by as much, with what is in the images."""
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,9 @@ def test_a_steady_node_has_no_complaint() -> None:
 
 
 def test_a_leak_is_a_complaint() -> None:
-    figures = endurance(course(memory_mb_per_hour=60))
-    assert figures.memory_growth_percent_per_hour == pytest.approx(10)
-    assert 'memory grows by 10.0 % an hour' in figures.complaints()[0]
+    figures = endurance(course(memory_mb_per_hour=600))
+    assert figures.memory_growth_percent_per_hour == pytest.approx(100)
+    assert 'memory grows by 100.0 % an hour' in figures.complaints()[0]
 
 
 def test_growth_within_the_noise_of_a_short_run_is_none() -> None:
