@@ -1,60 +1,14 @@
-"""Identities that stay with objects, and the low pass on their frames."""
+"""Identities that stay with objects."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
+from tracked_mugs import OFFSETS, STILL, X, Y, Z, body, identities, moving_camera, mug, noisy, rotation, seen
 
 from dense_descriptor_ros.errors import ConfigError, InputError
-from dense_descriptor_ros.frames import AffordanceFrame
-from dense_descriptor_ros.geometry import angle_deg, inverse, transform
+from dense_descriptor_ros.geometry import inverse
 from dense_descriptor_ros.tracking import COAST_S, VELOCITY_S, Tracker, TrackingConfig
-
-X, Y, Z = np.eye(3)
-OFFSETS = {'body': np.zeros(3), 'handle': 0.065 * X, 'opening': 0.045 * Z}
-AXES = {'body': (Z, X), 'handle': (X, Z), 'opening': (Z, X)}
-STILL = np.eye(4)
-
-
-def mug(instance, centre, parts=('body', 'handle', 'opening'), R=STILL[:3, :3], **changes):
-    """Frames of a mug of this centre and rotation."""
-    return [
-        AffordanceFrame(
-            'mug', part, instance, 0.9, centre + R @ OFFSETS[part], R @ AXES[part][0], R @ AXES[part][1]
-        )
-        for part in parts
-    ]
-
-
-def body(instance, centre):
-    return mug(instance, np.asarray(centre, float), ('body',))
-
-
-def identities(frames):
-    return [frame.instance for frame in frames]
-
-
-def seen(tracker, stamp_s, *centres, parts=('body', 'handle', 'opening')):
-    """Identities of mugs seen at these centres, in that order."""
-    frames = [frame for i, c in enumerate(centres) for frame in mug(i, np.asarray(c, float), parts)]
-    found = tracker.update(frames, stamp_s, STILL)
-    by_place = {tuple(np.round(frame.origin_m, 9)): frame.instance for frame in found}
-    firsts = [frame for frame in frames if frame.part == parts[0]]
-    return [by_place[tuple(np.round(frame.origin_m, 9))] for frame in firsts]
-
-
-def rotation(axis, angle):
-    """Rotation (3, 3) about a unit axis."""
-    return Rotation.from_rotvec(angle * axis).as_matrix()
-
-
-def noisy(rng, frame, origin_m, angle):
-    """The frame with Gaussian noise of this standard deviation on keypoint and rotation vector."""
-    R = Rotation.from_rotvec(rng.normal(0, angle, 3)).as_matrix()
-    second = None if frame.second_axis is None else R @ frame.second_axis
-    origin = frame.origin_m + rng.normal(0, origin_m, 3)
-    return replace(frame, origin_m=origin, axis=R @ frame.axis, second_axis=second)
 
 
 def test_the_first_image_is_only_numbered():
@@ -140,10 +94,6 @@ def test_categories_do_not_mix():
     assert identities(tracker.update(bowls, 0.1, STILL)) == [1]
     found = tracker.update([*bowls, *mugs], 0.2, STILL)
     assert [(frame.instance, frame.category) for frame in found] == [(0, 'mug'), (1, 'bowl')]
-
-
-def moving_camera(time_s):
-    return transform(rotation(0.6 * X + 0.8 * Z, time_s), np.array([1.0 * time_s, 0.5, -0.2 * time_s]))
 
 
 @pytest.mark.parametrize('rate_hz', [5, 30])
@@ -328,102 +278,6 @@ def test_without_scale_objects_are_numbered_anew_in_each_image():
     assert seen(tracker, 0.4, X, Y) == [0, 5]
 
 
-def test_a_smoothed_still_object_is_quieter_by_the_filters_factor():
-    rng, dt, tau = np.random.default_rng(0), 0.1, 0.5
-    tracker = Tracker(TrackingConfig(smoothing_s=tau, moved_m=0.1, moved_deg=45))
-    truth, noise_m, noise_rad = mug(0, Z), 0.003, 0.02
-    measured, shown = [], []
-    for k in range(1500):
-        measured.append([noisy(rng, frame, noise_m, noise_rad) for frame in truth])
-        shown.append(tracker.update(measured[-1], k * dt, STILL))
-    a = 1 - np.exp(-dt / tau)
-
-    def left(value):
-        variance = [np.var([[value(f) for f in frames] for frames in x[100:]], 0) for x in (measured, shown)]
-        return variance[1].sum() / variance[0].sum()
-
-    assert left(lambda frame: frame.origin_m) == pytest.approx(a / (2 - a), rel=0.1)
-    assert left(lambda frame: frame.axis) == pytest.approx(a / (2 - a), rel=0.1)
-    assert left(lambda frame: frame.second_axis) == pytest.approx(a / (2 - a), rel=0.1)
-
-
-@pytest.mark.parametrize('rate_hz', [5, 30])
-def test_the_step_response_does_not_depend_on_the_rate(rate_hz):
-    tau = 0.5
-    tracker = Tracker(TrackingConfig(smoothing_s=tau))
-    tracker.update(body(0, 0 * X), 0.0, STILL)
-    for k in range(1, rate_hz + 1):
-        found = tracker.update(body(0, 0.008 * X), k / rate_hz, STILL)
-        expected = 0.008 * (1 - np.exp(-k / rate_hz / tau))
-        np.testing.assert_allclose(found[0].origin_m, expected * X, atol=1e-12)
-
-
-def test_axes_turn_by_the_filters_share():
-    tau, turn = 1.0, np.radians(5)
-    tracker = Tracker(TrackingConfig(smoothing_s=tau))
-    tracker.update(mug(0, 0 * X), 0.0, STILL)
-    found = tracker.update(mug(0, 0 * X, R=rotation(Y, turn)), np.log(2), STILL)
-    half = rotation(Y, turn / 2)
-    for frame in found:
-        axis, second = AXES[frame.part]
-        np.testing.assert_allclose(frame.axis, half @ axis, atol=1e-12)
-        np.testing.assert_allclose(frame.second_axis, half @ second, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ('centre', 'R'),
-    [
-        (0.011 * X, np.eye(3)),
-        (0 * X, rotation(Y, np.radians(11))),
-        (0 * X, rotation(X, np.radians(11))),
-        (0 * X, rotation(Z, np.radians(11))),
-    ],
-    ids=['keypoint', 'axes', 'axis', 'second axis'],
-)
-def test_a_movement_is_followed_at_once(centre, R):
-    tracker = Tracker(TrackingConfig(smoothing_s=100.0, moved_m=0.01, moved_deg=10))
-    for k in range(10):
-        tracker.update(mug(0, 0 * X, ('body',)), k / 30, STILL)
-    moved = mug(0, centre, ('body',), R)
-    found = tracker.update(moved, 10 / 30, STILL)
-    np.testing.assert_allclose(found[0].T_camera_part(), moved[0].T_camera_part(), atol=1e-12)
-    # And from there on smoothing goes on.
-    nudged = tracker.update(mug(0, centre + 0.005 * X, ('body',), R), 11 / 30, STILL)
-    np.testing.assert_allclose(nudged[0].origin_m, centre, atol=1e-5)
-
-
-@pytest.mark.parametrize('all_hidden', [True, False])
-def test_a_part_that_was_missing_starts_from_its_measurement(all_hidden):
-    tracker = Tracker(TrackingConfig(smoothing_s=100.0))
-    tracker.update(mug(0, 0 * X), 0.0, STILL)
-    tracker.update([] if all_hidden else mug(0, 0 * X, ('body',)), 0.1, STILL)
-    found = tracker.update(mug(0, 0.005 * X), 0.2, STILL)
-    places = {frame.part: frame.origin_m - OFFSETS[frame.part] for frame in found}
-    np.testing.assert_allclose(places['handle'], 0.005 * X, atol=1e-12)
-    np.testing.assert_allclose(places['body'], (0.005 if all_hidden else 0) * X, atol=1e-5)
-
-
-def test_a_second_axis_comes_and_goes():
-    tracker = Tracker(TrackingConfig(smoothing_s=1.0))
-    R = rotation(Y, np.radians(4))
-    tracker.update([replace(body(0, Z)[0], second_axis=None)], 0.0, STILL)
-    found = tracker.update(mug(0, Z, ('body',), R), np.log(2), STILL)[0]
-    np.testing.assert_allclose(found.second_axis, rotation(Y, np.radians(2)) @ X, atol=1e-12)
-    found = tracker.update([replace(body(0, Z)[0], second_axis=None)], 2 * np.log(2), STILL)[0]
-    assert found.second_axis is None
-
-
-def test_smoothing_is_done_where_objects_stand_still():
-    """Through a camera that moves, the frames of a still object come out as they went in."""
-    tracker = Tracker(TrackingConfig(smoothing_s=100.0))
-    in_fixed = mug(0, np.array([0.4, 0.1, 1.2]))
-    for k in range(20):
-        T_fixed_camera = moving_camera(k / 20)
-        frames = [frame.transformed(inverse(T_fixed_camera)) for frame in in_fixed]
-        for frame, result in zip(frames, tracker.update(frames, k / 20, T_fixed_camera), strict=True):
-            np.testing.assert_allclose(result.T_camera_part(), frame.T_camera_part(), atol=1e-9)
-
-
 def test_settings_can_change_between_images():
     tracker = Tracker()
     tracker.update(body(0, 0 * X), 0.0, STILL)
@@ -471,74 +325,3 @@ def test_bad_input_is_named_and_leaves_no_trace(changes, stamp_s, T_fixed_camera
     with pytest.raises(InputError, match=named):
         tracker.update(bad, stamp_s, T_fixed_camera)
     assert seen(tracker, 0.05, 2 * X, 3 * X, X) == [1, 2, 0]
-
-
-def random_images(rng):
-    """Images of mugs that stand, wander, jump, hide and lose parts; stamps repeat, pause and go back.
-
-    Every frame has a score of its own, by which its result is known.
-    """
-    count = rng.integers(2, 7)
-    centres = rng.uniform(-0.3, 0.3, (count, 3))
-    velocity = rng.normal(0, 0.15, (count, 3)) * (rng.random((count, 1)) < 0.5)
-    rotations = Rotation.random(count, rng).as_matrix()
-    stamp_s = 1.7e9
-    for _ in range(60):
-        step_s = rng.choice([0, 1 / 30, 0.1, 0.2, 2.0, -5.0], p=[0.1, 0.4, 0.3, 0.16, 0.02, 0.02])
-        stamp_s += step_s
-        centres += velocity * abs(step_s) + (rng.random((count, 1)) < 0.03) * 0.3
-        T_fixed_camera = transform(rotation(Y, rng.normal(0, 0.1)), rng.normal(0, 0.1, 3))
-        frames = []
-        for instance, k in enumerate(k for k in rng.permutation(count) if rng.random() < 0.9):
-            parts = [part for part in OFFSETS if rng.random() < 0.8]
-            for frame in mug(instance, centres[k], parts, rotations[k]):
-                measured = noisy(rng, frame, 0.003, 0.05).transformed(inverse(T_fixed_camera))
-                second = measured.second_axis if rng.random() < 0.8 else None
-                frames.append(replace(measured, score=rng.random(), second_axis=second))
-        yield frames, stamp_s, T_fixed_camera
-
-
-@pytest.mark.parametrize('seed', range(8))
-def test_random_images(seed):
-    rng = np.random.default_rng(seed)
-    config = TrackingConfig(smoothing_s=float(rng.uniform(0.1, 2)))
-    tracker = Tracker(config)
-    first_seen, last_seen, previous_s, smoothed = {}, {}, -np.inf, 0
-    retired = set()
-    for frames, stamp_s, T_fixed_camera in random_images(rng):
-        found = tracker.update(frames, stamp_s, T_fixed_camera)
-        measured = {frame.score: frame for frame in frames}
-        assert {frame.score for frame in found} == set(measured)
-
-        # Objects and identities are one to one, and sorted.
-        pairs = [(measured[frame.score].instance, frame.instance) for frame in found]
-        assert len(set(pairs)) == len({one for one, _ in pairs}) == len({one for _, one in pairs})
-        assert identities(found) == sorted(identities(found))
-
-        # No identity comes back from before a restart or after its time.
-        if stamp_s < previous_s:
-            retired, last_seen = set(first_seen), {}
-        assert not retired & set(identities(found))
-        for frame in found:
-            assert stamp_s - last_seen.get(frame.instance, stamp_s) <= config.forget_after_s
-            assert frame.age_s == stamp_s - first_seen.setdefault(frame.instance, stamp_s)
-        last_seen |= {frame.instance: stamp_s for frame in found}
-        previous_s = stamp_s
-
-        for frame in found:
-            smoothed += check_bounds(measured[frame.score], frame, config)
-    assert smoothed > 50
-
-
-def check_bounds(measured, shown, config):
-    """Check that a result is a frame and near its measurement; whether it is not the same."""
-    moved_m = np.linalg.norm(shown.origin_m - measured.origin_m)
-    assert moved_m <= config.moved_m + 1e-12
-    assert np.linalg.norm(shown.axis) == pytest.approx(1)
-    assert angle_deg(shown.axis, measured.axis) <= config.moved_deg + 1e-5
-    assert shown.orientation_complete == measured.orientation_complete
-    if shown.orientation_complete:
-        assert shown.axis @ shown.second_axis == pytest.approx(0, abs=1e-9)
-        assert np.linalg.norm(shown.second_axis) == pytest.approx(1)
-        assert angle_deg(shown.second_axis, measured.second_axis) <= config.moved_deg + 1e-5
-    return moved_m > 1e-9

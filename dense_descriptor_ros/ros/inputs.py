@@ -17,7 +17,7 @@ from dense_descriptor_ros.ros.drops import Drop
 from dense_descriptor_ros.ros.frame_statistics import Statistics
 from dense_descriptor_ros.ros.reporter import Reporter
 from dense_descriptor_ros.ros.settings import PerceptionSettings
-from dense_descriptor_ros.ros.sync import Stream, Synchroniser
+from dense_descriptor_ros.ros.sync import Stream, Synchroniser, stamp_ns
 from dense_descriptor_ros.ros.watchdog import explain_silence
 
 
@@ -123,9 +123,7 @@ class Inputs:
 
     def _on_image(self, stream: Stream, message: Image | CompressedImage) -> None:
         self._note(stream.topic)
-        stamp = message.header.stamp
-        stamp_ns = stamp.sec * 10**9 + stamp.nanosec  # rclpy's Time raises for a negative stamp
-        pair = self._synchroniser.add(stream, stamp_ns, message, self._settings().sync_slop)
+        pair = self._synchroniser.add(stream, stamp_ns(message.header), message, self._settings().sync_slop)
         if pair is None:
             return
         self._last_s['pair'] = time.monotonic()
