@@ -9,6 +9,10 @@ DISTANCE_M = (0.4, 1.3)
 ELEVATION_DEG = (15.0, 80.0)
 ROLL_DEG = 15.0
 FOCAL_PX_AT_640 = (400.0, 800.0)
+PATH_DISTANCE_M = (0.5, 1.1)
+PATH_ELEVATION_DEG = (20.0, 60.0)
+PATH_STEP_DEG = (2.0, 5.0)
+"""Between neighbouring views of a path, seen from what it goes round."""
 
 
 def sample_intrinsics(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -37,3 +41,12 @@ def sample_camera(rng: np.random.Generator, centre: np.ndarray) -> np.ndarray:
     target = centre + rng.normal(0, 0.04, 3) * [1, 1, 0.5]
     eye = target + distance * direction(azimuth, elevation)
     return look_at(eye, target, np.radians(rng.uniform(-ROLL_DEG, ROLL_DEG)))
+
+
+def sample_path(rng: np.random.Generator, centre: np.ndarray, views: int) -> list[np.ndarray]:
+    """T_camera_world (4, 4) of cameras on an arc round `centre` (3,), all looking at it, at even steps."""
+    distance = rng.uniform(*PATH_DISTANCE_M)
+    elevation = np.radians(rng.uniform(*PATH_ELEVATION_DEG))
+    start = rng.uniform(0, 2 * np.pi)
+    step = np.radians(rng.uniform(*PATH_STEP_DEG)) * rng.choice([-1, 1])
+    return [look_at(centre + distance * direction(start + k * step, elevation), centre) for k in range(views)]

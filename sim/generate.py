@@ -78,7 +78,7 @@ def claim(out: Path, settings: SceneSettings) -> None:
     path = out / settings.split / 'settings.json'
     wanted = settings.to_dict()
     if path.is_file():
-        found = read_json(path)
+        found = {'cameras': 'scattered', **read_json(path)}  # older data sets do not name them
         differing = [key for key in sorted({*found, *wanted}) if found.get(key) != wanted.get(key)]
         if differing:
             changes = ', '.join(f'{key} was {found.get(key)!r}, now {wanted.get(key)!r}' for key in differing)

@@ -10,6 +10,8 @@ SPLITS = ('train', 'val', 'test')
 MOST_SCENES = 30_000
 MOST_MUGS = 9
 MOST_DISTRACTORS = 30
+CAMERAS = ('scattered', 'path')
+"""Each view from anywhere; or all along an arc about the table's middle, as of a film."""
 VARIETY = ('look_alikes', 'patterns', 'poses', 'shapes')
 """What `without` may leave out."""
 TUPLES = ('mugs', 'distractors', 'without')
@@ -31,6 +33,7 @@ class SceneSettings:
     depth_noisy: bool = True
     rgb_noise: float = 3.0
     without: tuple[str, ...] = ()
+    cameras: str = 'scattered'
 
     def __post_init__(self) -> None:
         check(self.split in SPLITS, 'split', self.split, f'one of {list(SPLITS)}')
@@ -42,6 +45,7 @@ class SceneSettings:
         check_range('mugs', self.mugs, 1, MOST_MUGS)
         check_range('distractors', self.distractors, 0, MOST_DISTRACTORS)
         check(set(self.without) <= set(VARIETY), 'without', list(self.without), f'some of {list(VARIETY)}')
+        check(self.cameras in CAMERAS, 'cameras', self.cameras, f'one of {list(CAMERAS)}')
         check(0 <= self.rgb_noise <= 50, 'rgb_noise', self.rgb_noise, '0 to 50')
 
     @classmethod

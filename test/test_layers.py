@@ -140,12 +140,18 @@ def test_sim_never_imports_torch_or_training(path: Path) -> None:
 @pytest.mark.parametrize('path', sources('training'), ids=identifier)
 def test_training_never_imports_ros_or_sim(path: Path) -> None:
     libraries = {
+        'PIL',
+        'h5py',
         'hydra',
-        'omegaconf',
+        'lightly',
         'matplotlib',
+        'omegaconf',
+        'ot',
+        'pytorch_metric_learning',
         'safetensors',
         'sklearn',
         'tensorboard',
+        'timm',
         'torch',
         'torchvision',
     }

@@ -27,7 +27,7 @@ def train(folder):
         'pairs.width=64',
         'pairs.height=64',
         'model.pyramid_channels=16',
-        'optimiser.pairs=2',
+        'optimiser.batch=2',
     ]
     return ['training/train.py', f'data={data}', f'out={folder}', 'name=run', *settings], 'run/state.pt'
 

@@ -19,10 +19,10 @@ SCALE = 2.0
 IDENTITY = [1.0, 0, 0, 0, 1, 0, 0, 0, 1]
 
 
-def write_tiny_bop(root: Path) -> Path:
-    """Two scenes of two views: mug 1 in scene 0, mug 2 in scene 1."""
+def write_tiny_bop(root: Path, views: int = 2) -> Path:
+    """Two scenes of two views, or more: mug 1 in scene 0, mug 2 in scene 1."""
     for scene_id, scale in ((0, 1.0), (1, SCALE)):
-        write_scene(root / 'test' / f'{scene_id:06d}', scene_id + 1, scale)
+        write_scene(root / 'test' / f'{scene_id:06d}', scene_id + 1, scale, views)
     write_json(root / 'models' / 'models_acf.json', {'1': model(1.0), '2': model(SCALE)})
     return root
 
@@ -48,10 +48,10 @@ def centre_px(im_id: int) -> int:
     return round(CX + F_PX * (BASELINE_MM / 2 - BASELINE_MM * im_id) / DEPTH_MM)
 
 
-def write_scene(folder: Path, obj_id: int, scale: float) -> None:
-    """One scene of two views."""
+def write_scene(folder: Path, obj_id: int, scale: float, views: int) -> None:
+    """One scene."""
     cameras, truths, infos = {}, {}, {}
-    for im_id in (0, 1):
+    for im_id in range(views):
         mask = np.zeros((HEIGHT, WIDTH), bool)
         half_u, half_v = int(HALF_WIDTH_PX * scale), int(HALF_HEIGHT_PX * scale)
         u, v = centre_px(im_id), int(CY)

@@ -9,7 +9,6 @@ import json
 import logging
 import math
 import re
-import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import Any, cast
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
-from torch.utils.data import default_collate
 
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.engine import Engine
@@ -26,6 +24,7 @@ from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.files import write_json
 from dense_descriptor_ros.program import errors_in_one_line
 from dense_descriptor_ros.training.descriptor_baselines import learned_part
+from dense_descriptor_ros.training.equal_time import plan_steps
 from dense_descriptor_ros.training.evaluation import (
     TRAINED,
     EvaluateConfig,
@@ -38,7 +37,6 @@ from dense_descriptor_ros.training.settings import TrainConfig, read_settings
 from dense_descriptor_ros.training.trainer import Trainer
 
 LEARNED = 'learned part alone'
-TIMED_STEPS = 6
 COLUMNS = {
     'AP body': lambda m: m['frames']['parts']['body']['ap_20mm_10deg'],
     'AP handle': lambda m: m['frames']['parts']['handle']['ap_20mm_10deg'],
@@ -96,36 +94,6 @@ def slug(name: str) -> str:
     return re.sub(r'[^a-z0-9.]+', '_', name.lower())
 
 
-def step_ratio(baseline: Trainer, variant: Trainer) -> tuple[float, float]:
-    """Seconds of a step of the baseline, and how many times as long the variant's takes; in turns."""
-    spent: dict[int, list[float]] = {0: [], 1: []}
-    trainers = (baseline, variant)
-    batches = [default_collate([t.pairs[i] for i in range(t.config.optimiser.pairs)]) for t in trainers]
-    for _ in range(TIMED_STEPS):
-        for which, trainer in enumerate(trainers):
-            start = time.perf_counter()
-            trainer.train_step(batches[which])
-            spent[which].append(time.perf_counter() - start)
-    base_s, variant_s = min(spent[0]), min(spent[1])
-    return base_s, variant_s / base_s
-
-
-def plan_steps(config: AblationConfig, names: list[str]) -> dict[str, int]:
-    """Steps that fit each variant's time, measured once and kept in `plan.json`."""
-    path = config.out / 'plan.json'
-    plan: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {'steps': {}}
-    missing = [name for name in names if name not in plan['steps']]
-    if missing:
-        scratch = config.out / 'timing'
-        baseline = Trainer(replace(train_config(config, 'baseline'), out=scratch))
-        for name in missing:
-            base_s, ratio = step_ratio(baseline, Trainer(replace(train_config(config, name), out=scratch)))
-            plan.setdefault('base_s', base_s)  # one clock for all: the machine may be busier at another time
-            plan['steps'][name] = max(1, round(60 * config.minutes / (plan['base_s'] * ratio)))
-            write_json(path, plan, indent=1)
-    return {name: plan['steps'][name] for name in names}
-
-
 def run_variant(config: AblationConfig, name: str, steps: int) -> dict[str, Any]:
     """Train and evaluate one variant; figures by test set."""
     settings = train_config(config, name)
@@ -162,7 +130,13 @@ def run(config: AblationConfig) -> None:
     path = config.out / 'results.json'
     results: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     todo = [name for name in names if name not in results]
-    steps = plan_steps(config, todo)
+    scratch = config.out / 'timing'
+    steps = plan_steps(
+        config.out / 'plan.json',
+        todo,
+        lambda name: Trainer(replace(train_config(config, name), out=scratch)),
+        config.minutes,
+    )
     for name in todo:
         results[name] = finite(run_variant(config, name, steps[name]))
         write_json(path, results, indent=1)

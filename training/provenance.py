@@ -5,17 +5,18 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from dense_descriptor_ros.checkpoint import load_checkpoint
+from dense_descriptor_ros.training.initial import provenance_of
 from dense_descriptor_ros.training.settings import TrainConfig
 
 
 def provenance(config: TrainConfig) -> dict[str, Any]:
     """Data set, settings and commit of a run, for the checkpoint's metadata."""
-    begun_with = load_checkpoint(config.init).provenance if config.init else None
+    split = config.data / config.split
+    begun_with = provenance_of(config.init) if config.init else None
     return {
         'data': config.data.name,
         'split': config.split,
-        'data_hash': data_hash(config.data / config.split),
+        'data_hash': data_hash(split if split.is_dir() else config.data),
         'objective': config.objective.name,
         'commit': commit(),
         'settings': config.identity(),
@@ -24,11 +25,20 @@ def provenance(config: TrainConfig) -> dict[str, Any]:
 
 
 def data_hash(folder: Path) -> str:
-    """SHA-256 over the truth of every scene: poses, cameras and visibility, not the pixels."""
+    """SHA-256 that tells one data set from another, without reading its pixels.
+
+    Of a BOP split, its truth: poses, cameras and visibility of every scene. Of anything else, the names and
+    sizes of its files.
+    """
     digest = hashlib.sha256()
-    for path in sorted(folder.glob('*/scene_*.json')):
+    truth = sorted(folder.glob('*/scene_*.json'))
+    for path in truth:
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes())
+    if not truth:
+        files = [folder] if folder.is_file() else sorted(path for path in folder.rglob('*') if path.is_file())
+        for path in files:
+            digest.update(f'{path.relative_to(folder).as_posix()} {path.stat().st_size}\n'.encode())
     return digest.hexdigest()
 
 

@@ -10,26 +10,11 @@ from omegaconf.errors import OmegaConfBaseException
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.model import ModelConfig
 from dense_descriptor_ros.training.augmentation import AugmentationConfig
-from dense_descriptor_ros.training.objective import ObjectiveConfig
+from dense_descriptor_ros.training.objectives.catalogue import config_of
+from dense_descriptor_ros.training.objectives.dense_contrastive import DenseContrastiveConfig
+from dense_descriptor_ros.training.objectives.objective import ObjectiveConfig
+from dense_descriptor_ros.training.optimiser import OptimiserConfig
 from dense_descriptor_ros.training.pairs import PairConfig
-
-
-@dataclass(frozen=True)
-class OptimiserConfig:
-    """AdamW with warm-up and cosine decay; the saved weights are an exponential moving average."""
-
-    steps: int = 8000
-    pairs: int = 6
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.02
-    warmup_steps: int = 200
-    clip_norm: float = 10.0
-    ema: float = 0.998
-
-    def __post_init__(self) -> None:
-        for name in ('steps', 'pairs', 'learning_rate', 'clip_norm'):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f'optimiser.{name} is {getattr(self, name)}: expected more than 0')
 
 
 @dataclass(frozen=True)
@@ -47,6 +32,8 @@ class TrainConfig:
 
     data: Path = Path('data/mugs')
     split: str = 'train'
+    source: str = 'auto'
+    """Format of the data: auto, or one of `sources.open_source.KINDS`."""
     category: str = 'mug'
     val_share: float = 0.05
     decoded: Path | None = Path('data/decoded')
@@ -55,15 +42,13 @@ class TrainConfig:
     name: str = 'mug'
     resume: bool = False
     init: Path | None = None
-    """Checkpoint whose weights to begin with, for fine-tuning."""
+    """What to begin with: a checkpoint of the same network, or the file of another objective."""
     device: str = 'auto'
     seed: int = 0
     workers: int = 1
     val_images: int = 60
-    calibration_images: int = 200
-    """Validation images that the confidence is fitted to at the end."""
     model: ModelConfig = field(default_factory=ModelConfig)
-    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    objective: ObjectiveConfig = field(default_factory=DenseContrastiveConfig)
     pairs: PairConfig = field(default_factory=PairConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
@@ -84,15 +69,18 @@ class TrainConfig:
         values['init'] = str(self.init) if self.init else None
         for key in ('resume', 'device', 'workers', 'out', 'name', 'data', 'decoded', 'every'):
             del values[key]
-        del values['val_images'], values['calibration_images']
+        del values['val_images']
         return values
 
 
-def schema() -> DictConfig:
-    """Keys, types and defaults, writable: what comes from frozen dataclasses is read-only at first."""
+def schema(objective: object) -> DictConfig:
+    """Keys, types and defaults with an objective of this name; writable, as frozen dataclasses are not."""
     keys = OmegaConf.structured(TrainConfig)
-    for node in (keys, *(keys[key] for key in keys if OmegaConf.is_config(keys[key]))):
-        OmegaConf.set_readonly(node, False)
+    OmegaConf.set_readonly(keys, False)
+    keys.objective = OmegaConf.structured(config_of(objective))
+    for key in keys:
+        if OmegaConf.is_config(keys[key]):
+            OmegaConf.set_readonly(keys[key], False)
     return keys
 
 
@@ -103,7 +91,8 @@ def read_settings(config: DictConfig) -> TrainConfig:
         ConfigError: a key is unknown, or a value has the wrong type or range.
     """
     try:
-        settings = OmegaConf.to_object(OmegaConf.merge(schema(), config))
+        name = OmegaConf.select(config, 'objective.name', default=DenseContrastiveConfig.name)
+        settings = OmegaConf.to_object(OmegaConf.merge(schema(name), config))
     except OmegaConfBaseException as error:
         raise ConfigError(f'configuration: {error}') from error
     if not isinstance(settings, TrainConfig):

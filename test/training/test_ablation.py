@@ -11,7 +11,7 @@ from dense_descriptor_ros.training.ablation import AblationConfig, run, slug, tr
 
 SMALL = [
     'split=test', 'val_share=0.5', 'device=cpu', 'workers=0', 'pairs.width=64', 'pairs.height=64',
-    'pairs.points=32', 'optimiser.pairs=1', 'optimiser.warmup_steps=1', 'model.descriptor_dim=4',
+    'pairs.points=32', 'optimiser.batch=1', 'optimiser.warmup_steps=1', 'model.descriptor_dim=4',
     'model.pyramid_channels=16', 'model.head_channels=16', 'model.last_stage_channels=32',
 ]  # fmt: skip
 

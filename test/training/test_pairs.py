@@ -127,7 +127,7 @@ def test_a_resumed_stream_goes_on_where_it_was():
 
 @pytest.mark.parametrize('workers', [0, 1])
 def test_batches_do_not_depend_on_the_number_of_workers(pairs, workers):
-    batch = next(iter(endless_batches(pairs, 2, seed=5, first_step=1, workers=workers)))
+    batch = next(iter(endless_batches(pairs, 2, seed=5, first=1, workers=workers)))
     positions = take(EndlessSampler(len(pairs), 5, 2), 2)
     assert torch.equal(batch['rgb'], torch.stack([pairs[p]['rgb'] for p in positions]))
 
@@ -139,7 +139,7 @@ def test_a_damaged_image_is_named_without_a_trace(tmp_path, workers):
         path.write_bytes(path.read_bytes()[:40])
     broken = ViewPairs(open_bop(root, 'test'), load_category('mug'), SIZE, AugmentationConfig(), 0)
     with pytest.raises(DatasetError, match=r'^/.*\.png: cannot be decoded') as caught:
-        next(endless_batches(broken, 2, seed=0, first_step=0, workers=workers))
+        next(endless_batches(broken, 2, seed=0, first=0, workers=workers))
     assert 'Traceback' not in str(caught.value)
 
 

@@ -18,9 +18,10 @@ from dense_descriptor_ros.errors import CheckpointError, ConfigError, TrainingEr
 from dense_descriptor_ros.model import ModelConfig
 from dense_descriptor_ros.surface_code import CODE_DIM
 from dense_descriptor_ros.training import trainer as trainer_module
+from dense_descriptor_ros.training.optimiser import OptimiserConfig, learning_rate
 from dense_descriptor_ros.training.pairs import PairConfig
-from dense_descriptor_ros.training.settings import EveryConfig, OptimiserConfig, TrainConfig, read_settings
-from dense_descriptor_ros.training.trainer import Trainer, learning_rate
+from dense_descriptor_ros.training.settings import EveryConfig, TrainConfig, read_settings
+from dense_descriptor_ros.training.trainer import Trainer
 from dense_descriptor_ros.training.trainer_state import load_state
 
 TRAIN = Path(trainer_module.__file__).parent / 'train.py'
@@ -40,7 +41,7 @@ def config(tmp_path):
         val_images=1,
         model=ModelConfig(descriptor_dim=4, pyramid_channels=16, head_channels=16, last_stage_channels=32),
         pairs=PairConfig(width=64, height=64, points=32),
-        optimiser=OptimiserConfig(steps=4, pairs=2, warmup_steps=1),
+        optimiser=OptimiserConfig(steps=4, batch=2, warmup_steps=1),
         every=EveryConfig(log_steps=1, save_steps=2, val_steps=4),
     )
 
@@ -83,21 +84,73 @@ def test_a_killed_run_ends_where_the_uninterrupted_one_does(config, monkeypatch)
         torch.testing.assert_close(parts['model'][name], value)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(config, monkeypatch):
-    losses = trainer_module.objective_losses
-    calls = []
+@pytest.fixture
+def poisoned(monkeypatch):
+    """Makes the losses of the steps that are added to it not a number."""
+    steps = set()
+    losses = Trainer.losses
 
-    def poisoned(*args):
-        calls.append(1)
-        result = losses(*args)
-        return result if len(calls) < 4 else {name: value * float('nan') for name, value in result.items()}
+    def maybe_poisoned(self, batch):
+        result = losses(self, batch)
+        factor = float('nan') if self.step in steps else 1.0
+        return {name: value * factor for name, value in result.items()}
 
-    monkeypatch.setattr(trainer_module, 'objective_losses', poisoned)
-    with pytest.raises(TrainingError, match='step 3: losses'):
-        Trainer(config).run()
+    monkeypatch.setattr(Trainer, 'losses', maybe_poisoned)
+    return steps
+
+
+def test_a_loss_that_is_not_finite_is_skipped_and_counted(config, poisoned):
+    poisoned.add(3)
+    trainer = Trainer(config)
+    trainer.run()
+    assert (trainer.step, trainer.skipped, trainer.skipped_in_a_row) == (4, 1, 1)
+    assert all(torch.isfinite(p).all() for p in trainer.objective.parameters())
+    assert load_state(config.folder / 'state.pt', trainer.identity)['skipped'] == 1
+
+
+def test_a_skipped_step_leaves_the_weights_as_they_are(config, poisoned):
+    poisoned.add(1)
+    trainer = Trainer(config)
+    steps = trainer.steps()
+    trainer.train_step(next(steps))
+    trainer.step = 1
+    before = {name: value.clone() for name, value in trainer.objective.named_parameters()}
+    trainer.train_step(next(steps))
+    for name, value in trainer.objective.named_parameters():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+def test_losses_that_stay_not_finite_stop_the_run_and_keep_the_last_checkpoint(config, poisoned):
+    poisoned.update(range(2, 100))
+    long = replace(config, optimiser=replace(config.optimiser, steps=100), every=EveryConfig(1, 2, 100))
+    with pytest.raises(TrainingError, match='20 last steps were not finite'):
+        Trainer(long).run()
     last = load_checkpoint(config.folder / 'last.safetensors')
-    assert last.provenance['step'] == 2
+    assert last.provenance['step'] >= 2
     assert all(torch.isfinite(p).all() for p in last.model.parameters())
+
+
+def test_gradients_add_up_over_accumulated_batches(config):
+    """A batch of two pairs twice over has the gradient of once."""
+    once, twice = Trainer(config), Trainer(config)
+    batch = next(once.steps())
+    losses = once.train_step(batch)
+    accumulated = twice.train_step(batch * 2)
+    assert accumulated['total'] == pytest.approx(losses['total'], rel=1e-2)  # it draws other points
+    assert accumulated['gradient_norm'] == pytest.approx(losses['gradient_norm'], rel=0.1)
+
+
+def test_each_step_takes_as_many_batches_as_are_accumulated(config):
+    settings = replace(config, optimiser=replace(config.optimiser, accumulate=3))
+    steps = list(Trainer(settings).steps())
+    assert [len(batches) for batches in steps] == [3, 3, 3, 3]
+
+
+def test_a_collapse_is_told_once(config, caplog):
+    trainer = Trainer(config)
+    for spread in (0.2, 0.001, 0.001):
+        trainer.warn_of_collapse({'spread': spread})
+    assert [record.message.count('collapse') for record in caplog.records] == [1]
 
 
 def test_an_existing_run_is_not_overwritten(config):
@@ -122,7 +175,7 @@ def test_fine_tuning_begins_with_the_weights_of_a_checkpoint(config):
     first = config.folder / 'last.safetensors'
     tuner = Trainer(replace(config, name='tuned', init=first))
     for name, value in load_checkpoint(first).model.state_dict().items():
-        torch.testing.assert_close(tuner.model.state_dict()[name], value)
+        torch.testing.assert_close(tuner.objective.network.state_dict()[name], value)
     assert tuner.provenance['begun_with']['step'] == 4
     with pytest.raises(ConfigError, match='descriptor_dim=4'):
         Trainer(replace(config, name='other', init=first, model=replace(config.model, descriptor_dim=8)))

@@ -7,7 +7,8 @@ from tiny_bop import write_tiny_bop
 
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.errors import DatasetError
-from dense_descriptor_ros.training.validation import split_scenes, spread_views
+from dense_descriptor_ros.training.sources.split import split_scenes
+from dense_descriptor_ros.training.validation import mean_precision, spread_views
 
 
 @pytest.mark.parametrize(
@@ -23,5 +24,18 @@ def test_the_last_scenes_validate(tmp_path):
     for share in (0.01, 0.5, 0.99):
         train, validation = split_scenes(dataset, share)
         assert (list(train.scenes), list(validation.scenes)) == ([0], [1])
-    with pytest.raises(DatasetError, match='one scene, expected two or more'):
+    with pytest.raises(DatasetError, match='1 scene, expected two or more'):
         split_scenes(replace(dataset, scenes={0: dataset.scenes[0]}), 0.5)
+
+
+@pytest.mark.parametrize(
+    ('metrics', 'expected'),
+    [
+        ({'ap_20mm_10deg/body': 0.2, 'ap_20mm_10deg/handle': 0.6, 'origin_mm_p50/body': 9.0}, 0.4),
+        ({'ap_20mm_10deg/body': 0.2, 'ap_20mm_10deg/handle': float('nan')}, 0.2),
+        ({'ap_20mm_10deg/body': float('nan')}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_the_score_is_the_mean_of_the_precisions_that_are_known(metrics, expected):
+    assert mean_precision(metrics) == pytest.approx(expected)

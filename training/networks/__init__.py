@@ -1,0 +1,1 @@
+"""Networks that stand on the encoder: one file each."""
