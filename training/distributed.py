@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
-from torch.distributed.nn.functional import all_gather
 
 
 @contextmanager
@@ -66,12 +65,6 @@ def gathered(values: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """
     if not dist.is_initialized():
         return dict(values)
-    return {name: torch.cat(all_gather(value.contiguous())) if value.requires_grad else collected(value)
-            for name, value in values.items()}  # fmt: skip
+    from lightly.utils.dist import gather  # here, as it takes seconds to import
 
-
-def collected(value: torch.Tensor) -> torch.Tensor:
-    """`gathered` of one tensor without gradients, of any type."""
-    parts = [torch.empty_like(value) for _ in range(world_size())]
-    dist.all_gather(parts, value.contiguous())
-    return torch.cat(parts)
+    return {name: torch.cat(gather(value.contiguous())) for name, value in values.items()}

@@ -90,7 +90,7 @@ class Trainer:
                  len(self.items), self.device, self.step)  # type: ignore[arg-type]  # fmt: skip
         self.network = parallel(self.objective)
         with (
-            SummaryWriter(str(self.config.folder), purge_step=self.step) as writer,
+            SummaryWriter(str(self.config.folder), purge_step=self.step + 1) as writer,
             tqdm(
                 total=self.config.optimiser.steps, initial=self.step, unit='step', disable=rank() > 0
             ) as bar,
@@ -189,8 +189,8 @@ class Trainer:
         collapsed = losses.get('spread', math.inf) < SPREAD_FLOOR
         if collapsed and not self.warned:
             LOG.warning(
-                'step %d: a dimension of the descriptors has a standard deviation of %.4f, expected more than '
-                '%g: they collapse to a constant',
+                'step %d: a dimension of the descriptors has a standard deviation of %.4f, expected more '
+                'than %g: they collapse to a constant',
                 self.step,
                 losses['spread'],
                 SPREAD_FLOOR,

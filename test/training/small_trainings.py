@@ -11,8 +11,8 @@ CONFIG = Path(trainer.__file__).parent / 'config'
 SHARED = [
     'split=test', 'val_share=0.5', 'device=cpu', 'workers=0', 'val_images=1', 'pairs.width=64',
     'pairs.height=64', 'pairs.points=32', 'model.descriptor_dim=4', 'model.pyramid_channels=16',
-    'model.head_channels=16', 'model.last_stage_channels=32', 'optimiser.warmup_steps=1', 'optimiser.batch=2', 'optimiser.steps=4',
-    'every.log_steps=1', 'every.save_steps=2', 'every.val_steps=4',
+    'model.head_channels=16', 'model.last_stage_channels=32', 'optimiser.warmup_steps=1',
+    'optimiser.batch=2', 'optimiser.steps=4', 'every.log_steps=1', 'every.save_steps=2', 'every.val_steps=4',
 ]  # fmt: skip
 OWN = {
     'dense_contrastive': [],

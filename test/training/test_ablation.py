@@ -7,6 +7,7 @@ import pytest
 from tiny_bop import write_tiny_bop
 
 from dense_descriptor_ros.errors import ConfigError
+from dense_descriptor_ros.training import equal_time
 from dense_descriptor_ros.training.ablation import AblationConfig, run, slug, train_config
 
 SMALL = [
@@ -17,7 +18,8 @@ SMALL = [
 
 
 @pytest.fixture
-def config(tmp_path):
+def config(tmp_path, monkeypatch):
+    monkeypatch.setattr(equal_time, 'TIMED_S', 0.0)
     data = write_tiny_bop(tmp_path / 'tiny')
     return AblationConfig(
         data=data,

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from perfect_votes import perfect_output
 from tiny_bop import DEPTH_MM, F_PX, write_tiny_bop
 
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.category import load_category
-from dense_descriptor_ros.model import ModelOutput
 from dense_descriptor_ros.training.losses.votes import vote_losses
 from dense_descriptor_ros.training.pairs import MAX_INSTANCES
 from dense_descriptor_ros.training.probes import frames
@@ -96,20 +96,18 @@ def test_the_truth_is_of_the_reduced_camera(images, side):
     assert truth['true_depth_m'][on_mug].tolist() == pytest.approx([1.0] * int(on_mug.sum()))
 
 
-def test_an_output_made_of_the_truth_has_the_least_losses(images):
-    train = FrozenFeatures(same_everywhere, images)
+@pytest.mark.parametrize('side', [160, 80])
+def test_votes_made_of_the_truth_have_no_loss(images, side):
+    train = FrozenFeatures(same_everywhere, images, max_side_px=side)
     truth = {name: value[None] for name, value in frames.cell_truth(train[0], train).items()}
-    h, w = truth['instance_map'].shape[-2:]
-    on = truth['on_part'].float()
-    output = ModelOutput(
-        descriptors=torch.zeros(1, 4, h, w),
-        object_logit=20 * (truth['instance_map'] > 0).float() - 10,
-        on_part_logit=20 * on - 10,
-        offset_cells=torch.zeros(1, 3, 3, h, w),
-        log_spread=torch.zeros(1, 3, h, w),
-        axis=F.normalize(torch.ones(1, 3, 3, h, w), dim=2),
+    image = train[0].image
+    output = perfect_output(
+        np.maximum(image.depth_m, 1e-3),
+        image.K,
+        truth['origins_m'][0, 0].numpy(),
+        truth['axes'][0, 0].numpy(),
     )
-    right = vote_losses(output, **truth)
-    assert float(right['object']) < 1e-3
-    assert float(right['part']) < 1e-3
-    assert float(right['axis']) > 0.1  # that was not made of the truth
+    losses = vote_losses(output, **truth)
+    assert float(losses['axis']) < 1e-5
+    spread_term = 3 * np.log(2)  # the likelihood of no error at all
+    assert float(losses['keypoint']) == pytest.approx(spread_term, abs=0.01)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import frozen_views as known
@@ -209,3 +210,12 @@ def test_a_collapsed_representation_has_components_of_zero():
 def test_components_of_nothing_are_refused():
     with pytest.raises(DatasetError, match='no training views'):
         principal_components([])
+
+
+def test_a_view_without_labels_says_so():
+    view = known.views(known.noise, 1)[0]
+    bare = replace(view, image=replace(view.image, instances=None, classes=None))
+    with pytest.raises(InputError, match='the image has no instances'):
+        _ = bare.instances
+    with pytest.raises(InputError, match='the image has no classes'):
+        _ = bare.classes

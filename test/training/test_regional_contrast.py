@@ -66,7 +66,7 @@ class Pictures(ImageSource):
 
 def build(config=CONFIG, augmentation=None):
     torch.manual_seed(0)
-    return RegionalContrast(config, TINY, augmentation)
+    return RegionalContrast(config, TINY, augmentation or AugmentationConfig())
 
 
 def batch_of(objective, source, count=2):

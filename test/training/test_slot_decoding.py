@@ -39,6 +39,8 @@ class Squares(ImageSource):
 class Knows:
     """Slots that hold where the square is: its extent along both axes."""
 
+    frame_px = SIDE
+
     def __init__(self):
         self.seen = 0
 
@@ -50,6 +52,8 @@ class Knows:
 
 
 class KnowsNothing:
+    frame_px = SIDE
+
     def slots(self, channels):
         return torch.ones(len(channels), 2, 2 * SIDE)
 
@@ -90,6 +94,7 @@ def test_the_errors_are_those_of_what_the_decoder_paints():
 def test_the_same_seed_trains_the_same_decoder_and_leaves_the_model_as_it_is():
     settings = DecodingConfig(steps=3, channels=2, batch=4)
     model = torch.nn.Linear(2, 2)
+    model.frame_px = SIDE
     model.slots = lambda channels: model(channels.mean((2, 3))[:, None, :2])
     before = model.weight.clone()
     runs = [train_decoder(model, Squares(10), settings) for _ in range(2)]

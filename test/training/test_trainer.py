@@ -225,5 +225,5 @@ def test_a_folder_that_is_no_data_set_ends_the_program_with_one_line(tmp_path):
     shutil.rmtree(tmp_path / 'runs', ignore_errors=True)
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith('error: ')
-    assert 'no such split' in done.stderr
+    assert 'fits no kind of data set' in done.stderr
     assert 'Traceback' not in done.stderr

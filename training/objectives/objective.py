@@ -1,6 +1,7 @@
 """What the trainer trains: the interface of an objective."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from torch import nn
 from torch.utils.data import Dataset, default_collate
 
 from dense_descriptor_ros.model import ModelConfig
+from dense_descriptor_ros.training.distributed import gathered
 from dense_descriptor_ros.training.encoder import Encoder
 from dense_descriptor_ros.training.objectives.saved import save_objective
 from dense_descriptor_ros.training.sources.image import ImageSource, LabelledImage
@@ -69,6 +71,13 @@ class Objective(nn.Module, ABC):
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         """`losses`, by the name that torch's wrappers of modules know."""
         return self.losses(batch)
+
+    def gather(self, values: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Tensors (B, ...) of all processes that train together, in a row: for losses within the batch.
+
+        In evaluation they stay as they are: one process validates, alone, and would wait for the rest.
+        """
+        return gathered(values) if self.training else dict(values)
 
     def after_step(self, progress: float) -> None:
         """Called after each optimiser step with the share of all steps done, 0 to 1: for moving averages."""

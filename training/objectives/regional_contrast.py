@@ -125,9 +125,10 @@ class RegionalContrast(Objective):
             'segmentation': segmentation_loss(logits, batch['classes']),
             'auxiliary': segmentation_loss(auxiliary, batch['classes']),
         }
-        with torch.autocast(features.device.type, enabled=False):
-            embeddings = self.embed(features)
-            losses['regional'] = self.contrast(embeddings, logits.detach().float(), batch['classes'])
+        if self.config.regional:
+            with torch.autocast(features.device.type, enabled=False):
+                embeddings = self.embed(features)
+                losses['regional'] = self.contrast(embeddings, logits.detach().float(), batch['classes'])
         losses['total'] = torch.stack(
             [getattr(self.config, name) * value for name, value in losses.items()]
         ).sum()

@@ -14,7 +14,6 @@ from torch import nn
 
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.model import SIZE_MULTIPLE, ModelConfig
-from dense_descriptor_ros.training.distributed import gathered
 from dense_descriptor_ros.training.encoder import Encoder, input_channels
 from dense_descriptor_ros.training.frame_triples import FrameTriples
 from dense_descriptor_ros.training.networks.position import PositionEmbedding
@@ -116,9 +115,7 @@ class SetCon(Objective):
         earlier, before, now = slots.unflatten(0, batch['rgb'].shape[:2]).unbind(1)
         with torch.autocast(slots.device.type, enabled=False):
             predicted = self.set_encoder(self.transition(earlier, before))
-            sets = {'predicted': predicted, 'found': self.set_encoder(now)}
-            if self.training:  # only one of the processes validates: it would wait for the others for ever
-                sets = gathered(sets)
+            sets = self.gather({'predicted': predicted, 'found': self.set_encoder(now)})
             total = self.contrast(sets['predicted'], sets['found'])
             unit = {name: F.normalize(values.detach(), dim=1) for name, values in sets.items()}
             nearest = (unit['predicted'] @ unit['found'].T).argmax(1)

@@ -41,19 +41,26 @@ class ProbeConfig:
 def probe_all(
     objective: Objective, train: BopImages, test: BopImages, config: ProbeConfig
 ) -> dict[str, float]:
-    """Figures as `PROBE/NAME`; slots have any only if the objective has slots, or is the untrained one."""
+    """Figures as `PROBE/NAME`.
+
+    The same backbone is read alike for every objective, as hypercolumns; only descriptors are matched as each
+    objective means them. An objective without slots has figures of the masks that need none.
+    """
     device = next(objective.parameters()).device
-    describe = frozen(objective.descriptors, device)
-    views = FrozenFeatures(describe, train, config.max_side_px, config.train_views, device)
-    held_out = FrozenFeatures(describe, test, config.max_side_px, config.test_views, device)
+    columns = frozen(objective.encoder.hypercolumns, device)
+    views = FrozenFeatures(columns, train, config.max_side_px, config.train_views, device)
+    held_out = FrozenFeatures(columns, test, config.max_side_px, config.test_views, device)
+    own = FrozenFeatures(
+        frozen(objective.descriptors, device), test, config.max_side_px, config.test_views, device
+    )
     figures = {
-        'descriptors': descriptors.probe(held_out, config.pairs, config.seed),
+        'descriptors': descriptors.probe(own, config.pairs, config.seed),
         'association': association.probe(held_out, seed=config.seed),
         'parts': parts.probe(views, held_out, seed=config.seed),
         'detector': detector.probe(views, held_out, seed=config.seed),
         'frames': frames.probe(views, held_out, seed=config.seed),
     }
-    small = FrozenFeatures(describe, test, SLOT_SIDE_PX, config.test_views, device)
+    small = FrozenFeatures(columns, test, SLOT_SIDE_PX, config.test_views, device)
     found = {
         f'slots by {name}': slots.probe(small, masks) for name, masks in baseline_masks(config.seed).items()
     }

@@ -96,8 +96,7 @@ def start_from_priors(convolution: nn.Conv2d, targets: list[Targets]) -> None:
     sizes = torch.cat([target.log_size[:, target.heat >= SIZED_FROM] for target in targets], 1)
     size = sizes.mean(1) if sizes.shape[1] else torch.zeros(2)
     prior = torch.tensor([math.log(PRIOR / (1 - PRIOR))])
-    with torch.no_grad():
-        convolution.bias.copy_(torch.cat([prior, size]))
+    convolution.bias = nn.Parameter(torch.cat([prior, size]))
 
 
 def true_boxes(view: FrozenView) -> np.ndarray:

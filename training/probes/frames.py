@@ -91,7 +91,7 @@ def head_network(dimension: int, parts: int) -> DescriptorNet:
         pyramid_channels=dimension, descriptor_dim=dimension, head_channels=WIDTH, frames_from='features'
     )
     network = DescriptorNet(config, parts)
-    network.backbone, network.pyramid, network.descriptor_head = nn.Identity(), AsPyramid(), nn.Identity()
+    network.backbone, network.pyramid, network.descriptor_head = nn.Identity(), AsPyramid(), nn.Sequential()
     return network
 
 

@@ -23,8 +23,8 @@ Describe = Callable[[torch.Tensor], torch.Tensor]
 """From input channels (B, 9, H, W), H and W multiples of 32, to unit descriptors (B, D, H / 4, W / 4)."""
 
 OFF_TIES_PX = 0.005
-"""At half the size each pixel's centre lies between two, of which OpenCV takes another in a depth image than in
-a mask; a shift that is too small to matter decides."""
+"""At half the size each pixel's centre lies between two, of which OpenCV takes another in a depth image than
+in a mask; a shift that is too small to matter decides."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,8 @@ class FrozenFeatures:
 
     def _described(self, index: int) -> FrozenView:
         view, full = self.images.views[index], self.images[index]
-        camera = reducing_camera(view.K, *full.depth_m.shape, self.max_side_px)
+        height, width = full.depth_m.shape
+        camera = reducing_camera(view.K, height, width, self.max_side_px)
         image = reduced(full, camera)
         own = instances_of(view, self.images.dataset, self.images.category)
         objects = {instance.index + 1: instance.obj_id for instance in own}

@@ -81,10 +81,10 @@ def fit_linear(features: torch.Tensor, labels: torch.Tensor, classes: int) -> to
         loss.backward()
         return loss
 
-    optimiser.step(closure)  # type: ignore[arg-type]
+    optimiser.step(closure)
     with torch.no_grad():
-        layer.weight /= scale
-        layer.bias -= layer.weight @ mean
+        layer.weight.div_(scale)
+        layer.bias.sub_(layer.weight @ mean)
     return layer
 
 

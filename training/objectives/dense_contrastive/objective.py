@@ -100,6 +100,9 @@ class DenseContrastive(Objective):
         if self.coarse_heads is not None:
             levels += self.coarse_heads(pyramid)
         with torch.autocast(device, enabled=False):
+            output = ModelOutput(**self.gather(vars(output)))
+            levels = [Level(self.gather({'': level.descriptors})[''], level.stride) for level in levels]
+            batch = self.gather({key: value for key, value in batch.items() if key != 'rgb'})
             losses = self.frame_losses(output, batch)
             losses['multi_view'] = torch.stack([self.compare(level, batch) for level in levels]).mean()
             if self.config.across_instances:

@@ -8,6 +8,7 @@ from torch.utils.data import Dataset, default_collate
 
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.model import ModelConfig
+from dense_descriptor_ros.training.distributed import world_size
 from dense_descriptor_ros.training.encoder import Encoder, input_channels
 from dense_descriptor_ros.training.multi_crop import MultiCrops, crop_channels
 from dense_descriptor_ros.training.networks.tokens import StageTokens, Tokens
@@ -125,8 +126,10 @@ class ObjectCentric(Objective):
         """
         large = self.represent(crop_channels(batch, 'large'))
         small = self.represent(crop_channels(batch, 'small')).whole if 'small_rgb' in batch else None
-        pairs = len(batch['large_rgb'])
+        pairs = len(batch['large_rgb']) * world_size() if self.training else len(batch['large_rgb'])
         with torch.autocast(large.whole.device.type, enabled=False):
+            large = Representation(**self.gather({k: v for k, v in vars(large).items() if v is not None}))
+            small = None if small is None else self.gather({'': small})['']
             terms = self.terms(large, small, pairs)
             c = self.config
             weights = {'global': c.global_weight, 'object': c.object_weight}
