@@ -23,7 +23,6 @@ from dense_descriptor_ros.engine import Engine
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.files import write_json
 from dense_descriptor_ros.program import errors_in_one_line
-from dense_descriptor_ros.training.descriptor_baselines import learned_part
 from dense_descriptor_ros.training.equal_time import plan_steps
 from dense_descriptor_ros.training.evaluation import (
     TRAINED,
@@ -32,7 +31,8 @@ from dense_descriptor_ros.training.evaluation import (
     finite,
     stored_descriptors,
 )
-from dense_descriptor_ros.training.report_html import number
+from dense_descriptor_ros.training.metrics.descriptor_baselines import learned_part
+from dense_descriptor_ros.training.report.page import number
 from dense_descriptor_ros.training.settings import TrainConfig, read_settings
 from dense_descriptor_ros.training.trainer import Trainer
 

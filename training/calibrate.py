@@ -22,10 +22,10 @@ from dense_descriptor_ros.confidence import Confidence
 from dense_descriptor_ros.engine import Engine
 from dense_descriptor_ros.errors import DatasetError
 from dense_descriptor_ros.program import errors_in_one_line
-from dense_descriptor_ros.training.acf_metrics import Truth, judged_predictions
-from dense_descriptor_ros.training.breakdown import RIGHT_DEG, RIGHT_MM
-from dense_descriptor_ros.training.predictions import PredictedFrame, Predictions
-from dense_descriptor_ros.training.truth import ImageKey, view_frames
+from dense_descriptor_ros.training.metrics.acf_metrics import Truth, judged_predictions
+from dense_descriptor_ros.training.metrics.breakdown import RIGHT_DEG, RIGHT_MM
+from dense_descriptor_ros.training.metrics.predictions import PredictedFrame, Predictions
+from dense_descriptor_ros.training.metrics.truth import ImageKey, view_frames
 
 LOG = logging.getLogger(__name__)
 REGULARISATION = 0.3

@@ -21,11 +21,11 @@ from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.files import write_json
 from dense_descriptor_ros.program import errors_in_one_line
 from dense_descriptor_ros.training.ablation import slug
-from dense_descriptor_ros.training.comparison_report import Results, write_report
 from dense_descriptor_ros.training.equal_time import plan_steps
 from dense_descriptor_ros.training.evaluation import finite
 from dense_descriptor_ros.training.objectives.objective import Objective
 from dense_descriptor_ros.training.probes.all_probes import ProbeConfig, probe_all
+from dense_descriptor_ros.training.report.comparison import Results, write_report
 from dense_descriptor_ros.training.settings import TrainConfig, read_settings
 from dense_descriptor_ros.training.sources.bop import BopImages
 from dense_descriptor_ros.training.trainer import Trainer

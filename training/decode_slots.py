@@ -18,7 +18,7 @@ from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.files import write_atomically, write_image, write_json
 from dense_descriptor_ros.program import errors_in_one_line
 from dense_descriptor_ros.training.objectives.loading import load_objective
-from dense_descriptor_ros.training.slot_decoding import DecodingConfig, SlotModel, train_decoder
+from dense_descriptor_ros.training.slots.decoding import DecodingConfig, SlotModel, train_decoder
 from dense_descriptor_ros.training.sources.open_source import open_source
 
 

@@ -19,11 +19,11 @@ from dense_descriptor_ros.predict import predict_dataset
 from dense_descriptor_ros.prism import PrismConfig
 from dense_descriptor_ros.program import errors_in_one_line
 from dense_descriptor_ros.revolution import RevolutionConfig
-from dense_descriptor_ros.training.acf_metrics import acf_metrics
 from dense_descriptor_ros.training.evaluate import read_config
 from dense_descriptor_ros.training.evaluation import EvaluateConfig, finite
-from dense_descriptor_ros.training.predictions import parse_predictions
-from dense_descriptor_ros.training.truth import load_truth
+from dense_descriptor_ros.training.metrics.acf_metrics import acf_metrics
+from dense_descriptor_ros.training.metrics.predictions import parse_predictions
+from dense_descriptor_ros.training.metrics.truth import load_truth
 
 COLUMNS = ('ap_20mm_10deg', 'ap_10mm_5deg', 'precision', 'axis_deg_p50')
 NEVER, FIRM = 1e-9, 1e-4

@@ -29,11 +29,11 @@ from dense_descriptor_ros.files import write_atomically
 from dense_descriptor_ros.model import SIZE_MULTIPLE
 from dense_descriptor_ros.preprocess import RGB_MEAN, RGB_STD
 from dense_descriptor_ros.program import errors_in_one_line
-from dense_descriptor_ros.training.augmentation import AugmentationConfig
-from dense_descriptor_ros.training.descriptor_metrics import DescriptorSource
-from dense_descriptor_ros.training.pairs import PairConfig, Sample, ViewPairs
+from dense_descriptor_ros.training.augmentation.appearance import AugmentationConfig
+from dense_descriptor_ros.training.augmentation.virtual_camera import VirtualCamera, virtual_camera
+from dense_descriptor_ros.training.items.view_pairs import PairConfig, Sample, ViewPairs
+from dense_descriptor_ros.training.metrics.descriptor_metrics import DescriptorSource
 from dense_descriptor_ros.training.sampling import endless_batches
-from dense_descriptor_ros.training.virtual_camera import VirtualCamera, virtual_camera
 
 DESCRIPTOR_DIM = 3
 MARGIN = 0.5

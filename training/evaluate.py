@@ -17,7 +17,6 @@ from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.files import write_json
 from dense_descriptor_ros.program import errors_in_one_line
 from dense_descriptor_ros.training.dense_object_nets import dense_object_nets
-from dense_descriptor_ros.training.descriptor_baselines import baselines, learned_part
 from dense_descriptor_ros.training.evaluation import (
     EvaluateConfig,
     Evaluation,
@@ -25,7 +24,8 @@ from dense_descriptor_ros.training.evaluation import (
     finite,
     stored_descriptors,
 )
-from dense_descriptor_ros.training.report import write_report
+from dense_descriptor_ros.training.metrics.descriptor_baselines import baselines, learned_part
+from dense_descriptor_ros.training.report.report import write_report
 
 FRAME_ROWS = (
     'required',

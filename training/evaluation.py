@@ -13,7 +13,7 @@ from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.files import write_json
 from dense_descriptor_ros.frames import Infers
 from dense_descriptor_ros.predict import descriptors_path, predict_dataset, read_descriptors
-from dense_descriptor_ros.training.acf_metrics import (
+from dense_descriptor_ros.training.metrics.acf_metrics import (
     Outcome,
     Truth,
     acf_metrics,
@@ -21,9 +21,9 @@ from dense_descriptor_ros.training.acf_metrics import (
     part_names,
     precision_recall,
 )
-from dense_descriptor_ros.training.breakdown import CONDITIONS, RIGHT_DEG, RIGHT_MM, breakdown
-from dense_descriptor_ros.training.calibration import calibration_error
-from dense_descriptor_ros.training.descriptor_metrics import (
+from dense_descriptor_ros.training.metrics.breakdown import CONDITIONS, RIGHT_DEG, RIGHT_MM, breakdown
+from dense_descriptor_ros.training.metrics.calibration import calibration_error
+from dense_descriptor_ros.training.metrics.descriptor_metrics import (
     Answer,
     DescriptorSource,
     across_instances_metrics,
@@ -31,15 +31,15 @@ from dense_descriptor_ros.training.descriptor_metrics import (
     dimension_spread,
     same_instance_metrics,
 )
-from dense_descriptor_ros.training.descriptor_pairs import (
+from dense_descriptor_ros.training.metrics.descriptor_pairs import (
     AcrossPair,
     SameInstancePair,
     draw_across_instances,
     draw_same_instance,
     mug_views,
 )
-from dense_descriptor_ros.training.predictions import Predictions, parse_predictions
-from dense_descriptor_ros.training.truth import load_truth
+from dense_descriptor_ros.training.metrics.predictions import Predictions, parse_predictions
+from dense_descriptor_ros.training.metrics.truth import load_truth
 
 TRAINED = 'this network'
 """Name of the evaluated descriptors among the baselines."""

@@ -22,9 +22,9 @@ from dense_descriptor_ros.bop import read_png
 from dense_descriptor_ros.errors import ConfigError, InputError
 from dense_descriptor_ros.files import write_atomically, write_image
 from dense_descriptor_ros.program import errors_in_one_line
-from dense_descriptor_ros.training.class_colours import paint_classes
 from dense_descriptor_ros.training.image_descriptors import descriptor_reader
 from dense_descriptor_ros.training.propagation import propagate
+from dense_descriptor_ros.training.report.class_colours import paint_classes
 
 KINDS = ('cost', 'label')
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')

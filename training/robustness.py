@@ -21,12 +21,12 @@ from dense_descriptor_ros.frames import AffordanceFrame, Infers, Prediction
 from dense_descriptor_ros.geometry import angle_deg, project
 from dense_descriptor_ros.predict import predict_dataset
 from dense_descriptor_ros.program import errors_in_one_line
-from dense_descriptor_ros.training.acf_metrics import OPERATING_SCORE, Truth, acf_metrics, ratio
-from dense_descriptor_ros.training.degradations import DEGRADATIONS, Degradation
 from dense_descriptor_ros.training.evaluate import read_config
 from dense_descriptor_ros.training.evaluation import EvaluateConfig, finite
-from dense_descriptor_ros.training.predictions import parse_predictions
-from dense_descriptor_ros.training.truth import TrueFrame, load_truth
+from dense_descriptor_ros.training.metrics.acf_metrics import OPERATING_SCORE, Truth, acf_metrics, ratio
+from dense_descriptor_ros.training.metrics.degradations import DEGRADATIONS, Degradation
+from dense_descriptor_ros.training.metrics.predictions import parse_predictions
+from dense_descriptor_ros.training.metrics.truth import TrueFrame, load_truth
 
 NEAR_OF_DIAGONAL = 0.02
 """A keypoint without depth is right within this share of the image's diagonal."""

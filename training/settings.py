@@ -9,12 +9,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.model import ModelConfig
-from dense_descriptor_ros.training.augmentation import AugmentationConfig
+from dense_descriptor_ros.training.augmentation.appearance import AugmentationConfig
+from dense_descriptor_ros.training.items.view_pairs import PairConfig
 from dense_descriptor_ros.training.objectives.catalogue import config_of
 from dense_descriptor_ros.training.objectives.dense_contrastive import DenseContrastiveConfig
 from dense_descriptor_ros.training.objectives.objective import ObjectiveConfig
 from dense_descriptor_ros.training.optimiser import OptimiserConfig
-from dense_descriptor_ros.training.pairs import PairConfig
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from dense_descriptor_ros.bop import BopDataset, View
 from dense_descriptor_ros.engine import Engine
 from dense_descriptor_ros.frames import Prediction
 from dense_descriptor_ros.predict import image_entry
-from dense_descriptor_ros.training.acf_metrics import outcomes, part_names, precision_recall
+from dense_descriptor_ros.training.metrics.acf_metrics import outcomes, part_names, precision_recall
+from dense_descriptor_ros.training.metrics.predictions import parse_predictions
+from dense_descriptor_ros.training.metrics.truth import view_frames
 from dense_descriptor_ros.training.objectives.objective import Validation
-from dense_descriptor_ros.training.predictions import parse_predictions
-from dense_descriptor_ros.training.truth import view_frames
 from dense_descriptor_ros.visualize import descriptors_to_rgb, draw_frames, side_by_side
 
 THRESHOLD = (20.0, 10.0)  # mm, degrees

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from dense_descriptor_ros.bop import View
+from dense_descriptor_ros.training.augmentation.virtual_camera import VirtualCamera
 from dense_descriptor_ros.training.probes.frozen import FrozenView
 from dense_descriptor_ros.training.sources.image import LabelledImage
-from dense_descriptor_ros.training.virtual_camera import VirtualCamera
 
 STRIDE = 4
 BACKGROUND, OTHER, BODY, HANDLE = range(4)

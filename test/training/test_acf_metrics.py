@@ -3,15 +3,15 @@ import math
 import numpy as np
 import pytest
 
-from dense_descriptor_ros.training.acf_metrics import (
+from dense_descriptor_ros.training.metrics.acf_metrics import (
     acf_metrics,
     frame_errors,
     operating_point,
     outcomes,
     precision_recall,
 )
-from dense_descriptor_ros.training.predictions import PredictedFrame
-from dense_descriptor_ros.training.truth import TrueFrame
+from dense_descriptor_ros.training.metrics.predictions import PredictedFrame
+from dense_descriptor_ros.training.metrics.truth import TrueFrame
 
 IMAGE = (0, 0)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dense_descriptor_ros.training.augmentation import (
+from dense_descriptor_ros.training.augmentation.appearance import (
     AugmentationConfig,
     augment_colour,
     augment_depth,

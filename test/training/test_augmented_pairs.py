@@ -11,15 +11,20 @@ from torch.utils.data import default_collate
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.errors import ConfigError
-from dense_descriptor_ros.training.augmentation import AugmentationConfig
-from dense_descriptor_ros.training.augmented_pairs import OUTSIDE, AugmentedPairs
-from dense_descriptor_ros.training.augmented_views import AugmentedViews
-from dense_descriptor_ros.training.colour_distortion import distort_colour
-from dense_descriptor_ros.training.crop_camera import CROP_SHARE, between, draw_crop_camera, matches_between
-from dense_descriptor_ros.training.pairs import PairConfig
-from dense_descriptor_ros.training.point_sampling import point_regions
+from dense_descriptor_ros.training.augmentation.appearance import AugmentationConfig
+from dense_descriptor_ros.training.augmentation.colour_distortion import distort_colour
+from dense_descriptor_ros.training.augmentation.crop_camera import (
+    CROP_SHARE,
+    between,
+    draw_crop_camera,
+    matches_between,
+)
+from dense_descriptor_ros.training.augmentation.virtual_camera import virtual_camera
+from dense_descriptor_ros.training.items.augmented_pairs import OUTSIDE, AugmentedPairs
+from dense_descriptor_ros.training.items.augmented_views import AugmentedViews
+from dense_descriptor_ros.training.items.point_sampling import point_regions
+from dense_descriptor_ros.training.items.view_pairs import PairConfig
 from dense_descriptor_ros.training.sources.image import ImageSource, LabelledImage, guessed_intrinsics
-from dense_descriptor_ros.training.virtual_camera import virtual_camera
 
 HEIGHT, WIDTH = 96, 128
 K = guessed_intrinsics(HEIGHT, WIDTH)

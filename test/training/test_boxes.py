@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from dense_descriptor_ros.errors import ConfigError, InputError
-from dense_descriptor_ros.training.boxes import (
+from dense_descriptor_ros.training.items.boxes import (
     filter_boxes,
     instance_boxes,
     overlap_of,

@@ -3,11 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from dense_descriptor_ros.training.acf_metrics import Outcome
-from dense_descriptor_ros.training.breakdown import CONDITIONS, breakdown
-from dense_descriptor_ros.training.predictions import PredictedFrame
-from dense_descriptor_ros.training.report_cases import all_cases, kind_and_cost, worst_cases
-from dense_descriptor_ros.training.truth import TrueFrame
+from dense_descriptor_ros.training.metrics.acf_metrics import Outcome
+from dense_descriptor_ros.training.metrics.breakdown import CONDITIONS, breakdown
+from dense_descriptor_ros.training.metrics.predictions import PredictedFrame
+from dense_descriptor_ros.training.metrics.truth import TrueFrame
+from dense_descriptor_ros.training.report.cases import all_cases, kind_and_cost, worst_cases
 
 VISIBLE, POSE, DISTANCE, HANDLE, TEXTURE = CONDITIONS
 

@@ -4,8 +4,13 @@ import torch
 import torch.nn.functional as F
 
 from dense_descriptor_ros.preprocess import RGB_MEAN, RGB_STD
-from dense_descriptor_ros.training import byol_views
-from dense_descriptor_ros.training.byol_views import cropped, first_view, second_view, view_transform
+from dense_descriptor_ros.training.augmentation import byol_views
+from dense_descriptor_ros.training.augmentation.byol_views import (
+    cropped,
+    first_view,
+    second_view,
+    view_transform,
+)
 from dense_descriptor_ros.training.encoder import input_channels
 
 

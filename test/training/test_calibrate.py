@@ -13,7 +13,7 @@ from dense_descriptor_ros.frames import AffordanceFrame
 from dense_descriptor_ros.model import DescriptorNet, ModelConfig
 from dense_descriptor_ros.training import calibrate
 from dense_descriptor_ros.training.calibrate import calibrated, main
-from dense_descriptor_ros.training.truth import load_truth
+from dense_descriptor_ros.training.metrics.truth import load_truth
 
 SMALL = ModelConfig(descriptor_dim=4, pyramid_channels=8, head_channels=8, last_stage_channels=16)
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from dense_descriptor_ros.training.acf_metrics import PrecisionRecall
-from dense_descriptor_ros.training.calibration import calibration_error, reliability
+from dense_descriptor_ros.training.metrics.acf_metrics import PrecisionRecall
+from dense_descriptor_ros.training.metrics.calibration import calibration_error, reliability
 
 
 def curve(scores, hits):

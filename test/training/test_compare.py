@@ -11,7 +11,7 @@ from tiny_bop import write_tiny_bop
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.training import compare, equal_time
 from dense_descriptor_ros.training.compare import CompareConfig, run
-from dense_descriptor_ros.training.comparison_report import COLUMNS, main_table, slot_table, write_report
+from dense_descriptor_ros.training.report.comparison import COLUMNS, main_table, slot_table, write_report
 
 
 @pytest.fixture

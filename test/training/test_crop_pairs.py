@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from dense_descriptor_ros.errors import InputError
-from dense_descriptor_ros.training import crop_pairs
-from dense_descriptor_ros.training.boxes import overlap_of
-from dense_descriptor_ros.training.crop_pairs import (
+from dense_descriptor_ros.training.items import crop_pairs
+from dense_descriptor_ros.training.items.boxes import overlap_of
+from dense_descriptor_ros.training.items.crop_pairs import (
     TRIES,
     draw_crop,
     draw_crop_pair,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dense_descriptor_ros.geometry import back_project, project
-from dense_descriptor_ros.training.degradations import (
+from dense_descriptor_ros.training.metrics.degradations import (
     DEGRADATIONS,
     grey,
     lost_patches,

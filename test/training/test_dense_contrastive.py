@@ -20,10 +20,12 @@ from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.checkpoint import load_checkpoint
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.model import STRIDE, ModelConfig
-from dense_descriptor_ros.training.augmentation import AugmentationConfig
-from dense_descriptor_ros.training.augmented_pairs import AugmentedPairs
-from dense_descriptor_ros.training.augmented_views import AugmentedViews
+from dense_descriptor_ros.training.augmentation.appearance import AugmentationConfig
 from dense_descriptor_ros.training.encoder import Encoder
+from dense_descriptor_ros.training.items.augmented_pairs import AugmentedPairs
+from dense_descriptor_ros.training.items.augmented_views import AugmentedViews
+from dense_descriptor_ros.training.items.scene_pairs import ScenePairs
+from dense_descriptor_ros.training.items.view_pairs import PairConfig, ViewPairs
 from dense_descriptor_ros.training.objectives.dense_contrastive import (
     DenseContrastive,
     DenseContrastiveConfig,
@@ -36,8 +38,6 @@ from dense_descriptor_ros.training.objectives.dense_contrastive.contrast import 
 from dense_descriptor_ros.training.objectives.dense_contrastive.levels import FEWEST, Level
 from dense_descriptor_ros.training.objectives.dense_contrastive.matches import matches_of
 from dense_descriptor_ros.training.objectives.dense_contrastive.prediction import Prediction, box_descriptors
-from dense_descriptor_ros.training.pairs import PairConfig, ViewPairs
-from dense_descriptor_ros.training.scene_pairs import ScenePairs
 from dense_descriptor_ros.training.sources.bop import BopImages
 
 SMALL = ModelConfig(descriptor_dim=4, pyramid_channels=16, head_channels=16, last_stage_channels=32)

@@ -8,7 +8,7 @@ from tiny_bop import BASELINE_MM, DEPTH_MM, F_PX, SCALE, centre_px, write_tiny_b
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.geometry import pixel_grid
 from dense_descriptor_ros.surface_code import REGIONS
-from dense_descriptor_ros.training.descriptor_metrics import (
+from dense_descriptor_ros.training.metrics.descriptor_metrics import (
     Answer,
     Found,
     across_instances_metrics,
@@ -17,7 +17,7 @@ from dense_descriptor_ros.training.descriptor_metrics import (
     mirrored,
     same_instance_metrics,
 )
-from dense_descriptor_ros.training.descriptor_pairs import (
+from dense_descriptor_ros.training.metrics.descriptor_pairs import (
     HANDLE,
     OUTSIDE,
     draw_across_instances,

@@ -15,11 +15,11 @@ from tiny_bop import write_tiny_bop
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.frames import AffordanceFrame, Prediction
-from dense_descriptor_ros.training.descriptor_baselines import colour_patches, random_descriptors
 from dense_descriptor_ros.training.evaluate import print_tables, read_config
 from dense_descriptor_ros.training.evaluation import TRAINED, EvaluateConfig, evaluate, finite
-from dense_descriptor_ros.training.report import write_report
-from dense_descriptor_ros.training.truth import load_truth
+from dense_descriptor_ros.training.metrics.descriptor_baselines import colour_patches, random_descriptors
+from dense_descriptor_ros.training.metrics.truth import load_truth
+from dense_descriptor_ros.training.report.report import write_report
 
 OFFSET_MM = np.array([12.0, 0, 0])
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,9 @@ from short_video import HEIGHT, WIDTH, Video
 
 from dense_descriptor_ros.errors import DatasetError
 from dense_descriptor_ros.geometry import back_project, project
-from dense_descriptor_ros.training.frame_triples import FrameTriples, find_windows
+from dense_descriptor_ros.training.augmentation.square_crop import SquareCrop, draw_crop
+from dense_descriptor_ros.training.items.frame_triples import FrameTriples, find_windows
 from dense_descriptor_ros.training.sources.image import LabelledImage, guessed_intrinsics
-from dense_descriptor_ros.training.square_crop import SquareCrop, draw_crop
 
 
 def triples(source, gap=2, **options):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from dense_descriptor_ros.errors import ConfigError
-from dense_descriptor_ros.training.memory_bank import MemoryBank
+from dense_descriptor_ros.training.networks.memory_bank import MemoryBank
 from dense_descriptor_ros.training.sources.image import IGNORE
 
 

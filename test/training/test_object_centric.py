@@ -16,8 +16,8 @@ import dense_descriptor_ros.training.objectives.object_centric.config as config_
 from dense_descriptor_ros.errors import CheckpointError, ConfigError, DatasetError
 from dense_descriptor_ros.model import ModelConfig
 from dense_descriptor_ros.training.encoder import input_channels
+from dense_descriptor_ros.training.items.multi_crop import MultiCrops, crop_channels, draw_square
 from dense_descriptor_ros.training.losses.slot_contrast import ctr, sim
-from dense_descriptor_ros.training.multi_crop import MultiCrops, crop_channels, draw_square
 from dense_descriptor_ros.training.objectives.loading import load_objective
 from dense_descriptor_ros.training.objectives.object_centric import (
     ObjectCentric,
@@ -25,7 +25,7 @@ from dense_descriptor_ros.training.objectives.object_centric import (
 )
 from dense_descriptor_ros.training.objectives.object_centric.losses import decorrelation, global_loss, spread
 from dense_descriptor_ros.training.objectives.saved import load_saved
-from dense_descriptor_ros.training.slot_masks import object_iou, slot_labels, slot_shares, stripes
+from dense_descriptor_ros.training.slots.masks import object_iou, slot_labels, slot_shares, stripes
 from dense_descriptor_ros.training.sources.image import ImageSource, LabelledImage
 
 MODEL = ModelConfig(descriptor_dim=4, pyramid_channels=16, head_channels=16, last_stage_channels=32)

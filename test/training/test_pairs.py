@@ -9,11 +9,11 @@ from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.model import STRIDE
-from dense_descriptor_ros.training.augmentation import AugmentationConfig
-from dense_descriptor_ros.training.labels import KEYPOINT_M, view_labels
-from dense_descriptor_ros.training.pairs import MAX_INSTANCES, PairConfig, ViewPairs
+from dense_descriptor_ros.training.augmentation.appearance import AugmentationConfig
+from dense_descriptor_ros.training.augmentation.virtual_camera import virtual_camera
+from dense_descriptor_ros.training.items.labels import KEYPOINT_M, view_labels
+from dense_descriptor_ros.training.items.view_pairs import MAX_INSTANCES, PairConfig, ViewPairs
 from dense_descriptor_ros.training.sampling import EndlessSampler, endless_batches
-from dense_descriptor_ros.training.virtual_camera import virtual_camera
 
 SIZE = PairConfig(width=96, height=64, points=64)
 

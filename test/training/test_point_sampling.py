@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dense_descriptor_ros.errors import ConfigError
-from dense_descriptor_ros.training.point_sampling import (
+from dense_descriptor_ros.training.items.point_sampling import (
     CLUSTERS,
     depth_clusters,
     draw_pixels,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dense_descriptor_ros.errors import DatasetError
-from dense_descriptor_ros.training.predictions import read_predictions
+from dense_descriptor_ros.training.metrics.predictions import read_predictions
 
 FRAME = {
     'category': 'mug',

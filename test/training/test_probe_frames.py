@@ -7,8 +7,8 @@ from tiny_bop import DEPTH_MM, F_PX, write_tiny_bop
 
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.category import load_category
+from dense_descriptor_ros.training.items.view_pairs import MAX_INSTANCES
 from dense_descriptor_ros.training.losses.votes import vote_losses
-from dense_descriptor_ros.training.pairs import MAX_INSTANCES
 from dense_descriptor_ros.training.probes import frames
 from dense_descriptor_ros.training.probes.components import principal_components
 from dense_descriptor_ros.training.probes.frozen import FrozenFeatures

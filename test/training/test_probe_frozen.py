@@ -13,7 +13,7 @@ from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.errors import ConfigError, DatasetError, InputError
 from dense_descriptor_ros.geometry import pixel_grid, project
 from dense_descriptor_ros.training.encoder import Encoder, ModelConfig
-from dense_descriptor_ros.training.labels import view_labels
+from dense_descriptor_ros.training.items.labels import view_labels
 from dense_descriptor_ros.training.probes.components import principal_components
 from dense_descriptor_ros.training.probes.descriptors import descriptor_source
 from dense_descriptor_ros.training.probes.descriptors import probe as descriptor_probe

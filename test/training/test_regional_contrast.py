@@ -15,10 +15,9 @@ from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.geometry import back_project, pixel_grid
 from dense_descriptor_ros.model import ModelConfig
-from dense_descriptor_ros.training.augmentation import AugmentationConfig
-from dense_descriptor_ros.training.class_colours import class_colours, paint_classes
+from dense_descriptor_ros.training.augmentation.appearance import AugmentationConfig
 from dense_descriptor_ros.training.encoder import input_channels
-from dense_descriptor_ros.training.labelled_crops import LabelledCrops
+from dense_descriptor_ros.training.items.labelled_crops import LabelledCrops
 from dense_descriptor_ros.training.networks.semantic_fpn import SemanticFPN
 from dense_descriptor_ros.training.objectives.loading import load_objective
 from dense_descriptor_ros.training.objectives.regional_contrast import (
@@ -29,6 +28,7 @@ from dense_descriptor_ros.training.objectives.regional_contrast import (
     intersection_over_union,
     segmentation_loss,
 )
+from dense_descriptor_ros.training.report.class_colours import class_colours, paint_classes
 from dense_descriptor_ros.training.sources.bop import BopImages
 from dense_descriptor_ros.training.sources.image import (
     IGNORE,

@@ -6,9 +6,9 @@ from tiny_bop import write_tiny_bop
 
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.frames import AffordanceFrame, Prediction
-from dense_descriptor_ros.training.degradations import DEGRADATIONS
+from dense_descriptor_ros.training.metrics.degradations import DEGRADATIONS
+from dense_descriptor_ros.training.metrics.truth import load_truth
 from dense_descriptor_ros.training.robustness import print_table, robustness, without_depth
-from dense_descriptor_ros.training.truth import load_truth
 
 
 class TruthfulEngine:

@@ -10,12 +10,12 @@ from tiny_bop import BACKGROUND_MM, BASELINE_MM, CX, DEPTH_MM, F_PX, write_tiny_
 from dense_descriptor_ros.bop import open_bop
 from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.errors import DatasetError
-from dense_descriptor_ros.training.augmentation import AugmentationConfig
-from dense_descriptor_ros.training.crop_camera import draw_crop_camera
-from dense_descriptor_ros.training.pairs import PairConfig
-from dense_descriptor_ros.training.scene_pairs import ScenePairs, find_points, surface_points
+from dense_descriptor_ros.training.augmentation.appearance import AugmentationConfig
+from dense_descriptor_ros.training.augmentation.crop_camera import draw_crop_camera
+from dense_descriptor_ros.training.augmentation.virtual_camera import virtual_camera
+from dense_descriptor_ros.training.items.scene_pairs import ScenePairs, find_points, surface_points
+from dense_descriptor_ros.training.items.view_pairs import PairConfig
 from dense_descriptor_ros.training.sources.bop import BopImages
-from dense_descriptor_ros.training.virtual_camera import virtual_camera
 
 SIZE = PairConfig(width=96, height=64, points=64)
 MUG = load_category('mug')

@@ -12,8 +12,8 @@ from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.model import ModelConfig
 from dense_descriptor_ros.training.decode_slots import DecodeSlotsConfig, run
 from dense_descriptor_ros.training.objectives.setcon import SetCon, SetConConfig
-from dense_descriptor_ros.training.slot_decoding import DecodingConfig, train_decoder
-from dense_descriptor_ros.training.slot_pictures import coloured_masks, picture, slot_colours
+from dense_descriptor_ros.training.slots.decoding import DecodingConfig, train_decoder
+from dense_descriptor_ros.training.slots.pictures import coloured_masks, picture, slot_colours
 from dense_descriptor_ros.training.sources.image import ImageSource, LabelledImage, guessed_intrinsics
 
 SIDE, SQUARE = 16, 6

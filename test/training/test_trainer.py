@@ -18,8 +18,8 @@ from dense_descriptor_ros.errors import CheckpointError, ConfigError, TrainingEr
 from dense_descriptor_ros.model import ModelConfig
 from dense_descriptor_ros.surface_code import CODE_DIM
 from dense_descriptor_ros.training import trainer as trainer_module
+from dense_descriptor_ros.training.items.view_pairs import PairConfig
 from dense_descriptor_ros.training.optimiser import OptimiserConfig, learning_rate
-from dense_descriptor_ros.training.pairs import PairConfig
 from dense_descriptor_ros.training.settings import EveryConfig, TrainConfig, read_settings
 from dense_descriptor_ros.training.trainer import Trainer
 from dense_descriptor_ros.training.trainer_state import load_state

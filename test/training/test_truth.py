@@ -6,7 +6,7 @@ import pytest
 from tiny_bop import HALF_HEIGHT_PX, write_tiny_bop
 
 from dense_descriptor_ros.bop import open_bop
-from dense_descriptor_ros.training.truth import load_truth, view_frames
+from dense_descriptor_ros.training.metrics.truth import load_truth, view_frames
 
 
 def test_frames_are_in_the_camera_frame(tmp_path):

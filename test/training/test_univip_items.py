@@ -11,7 +11,7 @@ from univip_pictures import Pictures, objective_of
 
 from dense_descriptor_ros import training
 from dense_descriptor_ros.errors import ConfigError, DatasetError
-from dense_descriptor_ros.training.crop_pairs import draw_crop_pair
+from dense_descriptor_ros.training.items.crop_pairs import draw_crop_pair
 from dense_descriptor_ros.training.objectives import univip
 from dense_descriptor_ros.training.objectives.univip import UnivipConfig
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from dense_descriptor_ros.geometry import apply, project, transform
-from dense_descriptor_ros.training.virtual_camera import virtual_camera
+from dense_descriptor_ros.training.augmentation.virtual_camera import virtual_camera
 
 K = np.array([[210.0, 0, 81], [0, 205, 58], [0, 0, 1]])
 CASES = [(1.0, 0.0, False), (0.5, 0.4, False), (1.7, -0.3, True), (1.0, 0.0, True)]

@@ -3,7 +3,8 @@
 from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.model import ModelConfig
-from dense_descriptor_ros.training.augmentation import AugmentationConfig
+from dense_descriptor_ros.training.augmentation.appearance import AugmentationConfig
+from dense_descriptor_ros.training.items.view_pairs import PairConfig
 from dense_descriptor_ros.training.objectives.dense_contrastive import (
     DenseContrastive,
     DenseContrastiveConfig,
@@ -16,7 +17,6 @@ from dense_descriptor_ros.training.objectives.regional_contrast import (
 )
 from dense_descriptor_ros.training.objectives.setcon import SetCon, SetConConfig
 from dense_descriptor_ros.training.objectives.univip import Univip, UnivipConfig
-from dense_descriptor_ros.training.pairs import PairConfig
 
 CONFIGS: dict[str, type[ObjectiveConfig]] = {
     config.name: config

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from dense_descriptor_ros.category import load_category
 from dense_descriptor_ros.errors import CheckpointError, ConfigError
-from dense_descriptor_ros.training.augmentation import AugmentationConfig
+from dense_descriptor_ros.training.augmentation.appearance import AugmentationConfig
+from dense_descriptor_ros.training.items.view_pairs import PairConfig
 from dense_descriptor_ros.training.objectives.catalogue import build_objective, config_of
 from dense_descriptor_ros.training.objectives.objective import Objective
 from dense_descriptor_ros.training.objectives.saved import load_saved, restore
-from dense_descriptor_ros.training.pairs import PairConfig
 
 
 def load_objective(path: Path) -> Objective:

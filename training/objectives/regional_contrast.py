@@ -12,12 +12,11 @@ from torchvision.models.segmentation.fcn import FCNHead
 from dense_descriptor_ros.engine import fit_to_network
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.model import SIZE_MULTIPLE, STRIDE, ModelConfig
-from dense_descriptor_ros.training.augmentation import AugmentationConfig
-from dense_descriptor_ros.training.class_colours import paint_classes
+from dense_descriptor_ros.training.augmentation.appearance import AugmentationConfig
 from dense_descriptor_ros.training.encoder import Encoder, input_channels
-from dense_descriptor_ros.training.labelled_crops import LabelledCrops
+from dense_descriptor_ros.training.items.labelled_crops import LabelledCrops
 from dense_descriptor_ros.training.losses.regional import reco, regional_nce
-from dense_descriptor_ros.training.memory_bank import MemoryBank
+from dense_descriptor_ros.training.networks.memory_bank import MemoryBank
 from dense_descriptor_ros.training.networks.semantic_fpn import SemanticFPN
 from dense_descriptor_ros.training.objectives.objective import (
     Batch,
@@ -26,6 +25,7 @@ from dense_descriptor_ros.training.objectives.objective import (
     Sample,
     Validation,
 )
+from dense_descriptor_ros.training.report.class_colours import paint_classes
 from dense_descriptor_ros.training.sources.image import IGNORE, ImageSource, LabelledImage
 from dense_descriptor_ros.visualize import side_by_side
 

@@ -14,15 +14,15 @@ from torch import nn
 
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.model import SIZE_MULTIPLE, ModelConfig
+from dense_descriptor_ros.training.augmentation.square_crop import central_crop, frame_sample
 from dense_descriptor_ros.training.encoder import Encoder, input_channels
-from dense_descriptor_ros.training.frame_triples import FrameTriples
+from dense_descriptor_ros.training.items.frame_triples import FrameTriples
 from dense_descriptor_ros.training.networks.position import PositionEmbedding
 from dense_descriptor_ros.training.networks.set_encoder import SetEncoder
 from dense_descriptor_ros.training.networks.slot_attention import SlotAttention
 from dense_descriptor_ros.training.objectives.objective import Batch, Objective, ObjectiveConfig
-from dense_descriptor_ros.training.slot_pictures import coloured_masks, picture
+from dense_descriptor_ros.training.slots.pictures import coloured_masks, picture
 from dense_descriptor_ros.training.sources.image import ImageSource, LabelledImage
-from dense_descriptor_ros.training.square_crop import central_crop, frame_sample
 
 SEEN_STAGES = ('stride4', 'stride8')
 """Stages of the encoder that the tokens are made of; the later ones are not trained."""

@@ -19,15 +19,15 @@ from torch.utils.data import Dataset
 
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.model import SIZE_MULTIPLE, ModelConfig
-from dense_descriptor_ros.training.boxes import (
+from dense_descriptor_ros.training.augmentation.byol_views import cropped, first_view, second_view
+from dense_descriptor_ros.training.encoder import Encoder, input_channels
+from dense_descriptor_ros.training.items.boxes import (
     filter_boxes,
     instance_boxes,
     selective_search,
     smallest_side,
 )
-from dense_descriptor_ros.training.byol_views import cropped, first_view, second_view
-from dense_descriptor_ros.training.crop_pairs import draw_crop_pair
-from dense_descriptor_ros.training.encoder import Encoder, input_channels
+from dense_descriptor_ros.training.items.crop_pairs import draw_crop_pair
 from dense_descriptor_ros.training.losses.instance_transport import EPS, instance_transport
 from dense_descriptor_ros.training.objectives.objective import Batch, Objective, ObjectiveConfig, Sample
 from dense_descriptor_ros.training.sources.image import ImageSource, LabelledImage

@@ -13,7 +13,7 @@ from dense_descriptor_ros.training.objectives.objective import Objective
 from dense_descriptor_ros.training.probes import association, descriptors, detector, frames, parts, slots
 from dense_descriptor_ros.training.probes.frozen import Describe, FrozenFeatures, FrozenView, image_channels
 from dense_descriptor_ros.training.probes.slot_baselines import colour_kmeans, feature_kmeans, stripes
-from dense_descriptor_ros.training.slot_decoding import DecodingConfig, SlotModel, train_decoder
+from dense_descriptor_ros.training.slots.decoding import DecodingConfig, SlotModel, train_decoder
 from dense_descriptor_ros.training.sources.bop import BopImages
 
 SLOT_SIDE_PX = 160

@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from dense_descriptor_ros.errors import DatasetError
-from dense_descriptor_ros.training.labels import HANDLE
+from dense_descriptor_ros.training.items.labels import HANDLE
 from dense_descriptor_ros.training.probes.frozen import FrozenView, FrozenViews
 from dense_descriptor_ros.training.sources.bop import CLASS_NAMES
 

@@ -10,7 +10,7 @@ import torch
 from torchvision.ops import box_iou
 
 from dense_descriptor_ros.errors import InputError
-from dense_descriptor_ros.training.acf_metrics import PrecisionRecall
+from dense_descriptor_ros.training.metrics.acf_metrics import PrecisionRecall
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ The questions and figures are those of descriptor_metrics.py; this lets any froz
 import numpy as np
 
 from dense_descriptor_ros.bop import View
-from dense_descriptor_ros.training.descriptor_metrics import (
+from dense_descriptor_ros.training.metrics.descriptor_metrics import (
     DescriptorSource,
     across_instances_metrics,
     answer,
     dimension_spread,
     same_instance_metrics,
 )
-from dense_descriptor_ros.training.descriptor_pairs import (
+from dense_descriptor_ros.training.metrics.descriptor_pairs import (
     draw_across_instances,
     draw_same_instance,
     mug_views,

@@ -10,11 +10,12 @@ from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.decode import DecodeConfig, decode
 from dense_descriptor_ros.model import DescriptorNet, ModelConfig
 from dense_descriptor_ros.predict import frame_entry
-from dense_descriptor_ros.training.acf_metrics import part_names, precision_recall
-from dense_descriptor_ros.training.labels import view_labels
+from dense_descriptor_ros.training.items.labels import view_labels
+from dense_descriptor_ros.training.items.view_pairs import MAX_INSTANCES
 from dense_descriptor_ros.training.losses.votes import vote_losses
-from dense_descriptor_ros.training.pairs import MAX_INSTANCES
-from dense_descriptor_ros.training.predictions import PredictedFrame, parse_frame
+from dense_descriptor_ros.training.metrics.acf_metrics import part_names, precision_recall
+from dense_descriptor_ros.training.metrics.predictions import PredictedFrame, parse_frame
+from dense_descriptor_ros.training.metrics.truth import view_frames
 from dense_descriptor_ros.training.probes.components import Components, principal_components
 from dense_descriptor_ros.training.probes.fit import fit
 from dense_descriptor_ros.training.probes.frozen import (
@@ -24,7 +25,6 @@ from dense_descriptor_ros.training.probes.frozen import (
     image_channels,
     key,
 )
-from dense_descriptor_ros.training.truth import view_frames
 from dense_descriptor_ros.votes import cast_votes
 
 WIDTH = 64

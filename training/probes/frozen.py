@@ -13,11 +13,11 @@ from dense_descriptor_ros.bop import View
 from dense_descriptor_ros.errors import ConfigError, InputError
 from dense_descriptor_ros.geometry import scale_intrinsics
 from dense_descriptor_ros.model import SIZE_MULTIPLE, STRIDE
+from dense_descriptor_ros.training.augmentation.virtual_camera import VirtualCamera
 from dense_descriptor_ros.training.encoder import input_channels
-from dense_descriptor_ros.training.labels import instances_of
+from dense_descriptor_ros.training.items.labels import instances_of
 from dense_descriptor_ros.training.sources.bop import BopImages
 from dense_descriptor_ros.training.sources.image import LabelledImage
-from dense_descriptor_ros.training.virtual_camera import VirtualCamera
 
 Describe = Callable[[torch.Tensor], torch.Tensor]
 """From input channels (B, 9, H, W), H and W multiples of 32, to unit descriptors (B, D, H / 4, W / 4)."""

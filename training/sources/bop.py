@@ -5,7 +5,7 @@ import numpy as np
 from dense_descriptor_ros.bop import BopDataset, Instance, View
 from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.geometry import apply, back_project, inverse, pixel_grid
-from dense_descriptor_ros.training.labels import HANDLE, instances_of
+from dense_descriptor_ros.training.items.labels import HANDLE, instances_of
 from dense_descriptor_ros.training.sources.image import IGNORE, ImageSource, LabelledImage
 
 CLASS_NAMES = ('background', 'other object', 'body', 'handle')

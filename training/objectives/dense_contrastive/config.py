@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from dense_descriptor_ros.errors import ConfigError
+from dense_descriptor_ros.training.items.point_sampling import SAMPLINGS
 from dense_descriptor_ros.training.objectives.objective import ObjectiveConfig
-from dense_descriptor_ros.training.point_sampling import SAMPLINGS
 
 CHOICES = {
     'contrast': ('nce', 'margin', 'distributional'),

@@ -14,11 +14,13 @@ from dense_descriptor_ros.checkpoint import Checkpoint, load_checkpoint, save_ch
 from dense_descriptor_ros.engine import Engine, fit_to_network
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.model import STRIDE, STRIDES, DescriptorNet, ModelConfig, ModelOutput
-from dense_descriptor_ros.training.augmentation import AugmentationConfig
-from dense_descriptor_ros.training.augmented_pairs import AugmentedPairs
-from dense_descriptor_ros.training.augmented_views import AugmentedViews
+from dense_descriptor_ros.training.augmentation.appearance import AugmentationConfig
 from dense_descriptor_ros.training.calibrate import calibrated
 from dense_descriptor_ros.training.encoder import Encoder, input_channels
+from dense_descriptor_ros.training.items.augmented_pairs import AugmentedPairs
+from dense_descriptor_ros.training.items.augmented_views import AugmentedViews
+from dense_descriptor_ros.training.items.scene_pairs import ScenePairs
+from dense_descriptor_ros.training.items.view_pairs import PairConfig, ViewPairs
 from dense_descriptor_ros.training.losses.votes import vote_losses
 from dense_descriptor_ros.training.objectives.dense_contrastive.config import (
     WITHOUT_LABELS,
@@ -31,8 +33,6 @@ from dense_descriptor_ros.training.objectives.dense_contrastive.contrast import 
 )
 from dense_descriptor_ros.training.objectives.dense_contrastive.levels import CoarseHeads, Level, pyramid_of
 from dense_descriptor_ros.training.objectives.objective import Batch, Objective, Sample, Validation
-from dense_descriptor_ros.training.pairs import PairConfig, ViewPairs
-from dense_descriptor_ros.training.scene_pairs import ScenePairs
 from dense_descriptor_ros.training.sources.bop import BopImages
 from dense_descriptor_ros.training.sources.image import ImageSource, LabelledImage
 from dense_descriptor_ros.training.validation import spread_views, validate

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dense_descriptor_ros.errors import ConfigError
 from dense_descriptor_ros.preprocess import INPUT_CHANNELS
-from dense_descriptor_ros.training.multi_crop import CropConfig
+from dense_descriptor_ros.training.items.multi_crop import CropConfig
 from dense_descriptor_ros.training.networks.vit import COLOUR_CHANNELS
 from dense_descriptor_ros.training.objectives.objective import ObjectiveConfig
 

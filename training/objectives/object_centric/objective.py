@@ -8,9 +8,10 @@ from torch.utils.data import Dataset, default_collate
 
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.model import ModelConfig
+from dense_descriptor_ros.training.augmentation.square_crop import central_crop, frame_sample
 from dense_descriptor_ros.training.distributed import world_size
 from dense_descriptor_ros.training.encoder import Encoder, input_channels
-from dense_descriptor_ros.training.multi_crop import MultiCrops, crop_channels
+from dense_descriptor_ros.training.items.multi_crop import MultiCrops, crop_channels
 from dense_descriptor_ros.training.networks.tokens import StageTokens, Tokens
 from dense_descriptor_ros.training.objectives.object_centric.config import ObjectCentricConfig
 from dense_descriptor_ros.training.objectives.object_centric.losses import (
@@ -26,10 +27,9 @@ from dense_descriptor_ros.training.objectives.object_centric.networks import (
     projector,
 )
 from dense_descriptor_ros.training.objectives.objective import Batch, Objective, Sample, Validation
-from dense_descriptor_ros.training.slot_masks import object_iou, slot_labels, slot_shares, stripes
-from dense_descriptor_ros.training.slot_pictures import coloured_masks, picture
+from dense_descriptor_ros.training.slots.masks import object_iou, slot_labels, slot_shares, stripes
+from dense_descriptor_ros.training.slots.pictures import coloured_masks, picture
 from dense_descriptor_ros.training.sources.image import ImageSource, LabelledImage
-from dense_descriptor_ros.training.square_crop import central_crop, frame_sample
 
 
 @dataclass(frozen=True)

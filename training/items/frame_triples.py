@@ -8,9 +8,9 @@ import torch
 from torch.utils.data import Dataset
 
 from dense_descriptor_ros.errors import DatasetError
-from dense_descriptor_ros.training.augmentation import jitter
+from dense_descriptor_ros.training.augmentation.appearance import jitter
+from dense_descriptor_ros.training.augmentation.square_crop import draw_crop, frame_sample
 from dense_descriptor_ros.training.sources.image import ImageSource, LabelledImage
-from dense_descriptor_ros.training.square_crop import draw_crop, frame_sample
 
 FRAMES = 3
 

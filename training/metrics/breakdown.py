@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dense_descriptor_ros.training.acf_metrics import Outcome, ratio
-from dense_descriptor_ros.training.truth import MIN_PART_PX, TrueFrame
+from dense_descriptor_ros.training.metrics.acf_metrics import Outcome, ratio
+from dense_descriptor_ros.training.metrics.truth import MIN_PART_PX, TrueFrame
 
 RIGHT_MM, RIGHT_DEG = 20.0, 10.0
 """Thresholds of the main figure."""

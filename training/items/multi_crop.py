@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from dense_descriptor_ros.training.augmentation import (
+from dense_descriptor_ros.training.augmentation.appearance import (
     AugmentationConfig,
     augment_colour,
     augment_depth,
     draw_recolouring,
 )
+from dense_descriptor_ros.training.augmentation.square_crop import SquareCrop, frame_sample
 from dense_descriptor_ros.training.encoder import input_channels
 from dense_descriptor_ros.training.objectives.objective import Batch, Sample
 from dense_descriptor_ros.training.sources.image import ImageSource, LabelledImage
-from dense_descriptor_ros.training.square_crop import SquareCrop, frame_sample
 
 LOOKS = AugmentationConfig(recolour=0.2, jitter=0.4, grey=0.2)
 """Colours change from crop to crop, but seldom wholly: they tell objects apart."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dense_descriptor_ros.errors import DatasetError
-from dense_descriptor_ros.training.truth import ImageKey
+from dense_descriptor_ros.training.metrics.truth import ImageKey
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dense_descriptor_ros.training.acf_metrics import precision_recall
-from dense_descriptor_ros.training.breakdown import CONDITIONS, RIGHT_DEG, RIGHT_MM
-from dense_descriptor_ros.training.calibration import BIN_EDGES, calibration_error, reliability
-from dense_descriptor_ros.training.descriptor_metrics import pixel_errors, surface_errors_mm
 from dense_descriptor_ros.training.evaluation import Evaluation
+from dense_descriptor_ros.training.metrics.acf_metrics import precision_recall
+from dense_descriptor_ros.training.metrics.breakdown import CONDITIONS, RIGHT_DEG, RIGHT_MM
+from dense_descriptor_ros.training.metrics.calibration import BIN_EDGES, calibration_error, reliability
+from dense_descriptor_ros.training.metrics.descriptor_metrics import pixel_errors, surface_errors_mm
 
 COLOURS = ('#2a6fdb', '#e07b00', '#2a9d60', '#8e44ad', '#c0392b', '#555555')
 NEVER = 1e9  # stands for an error that no threshold admits

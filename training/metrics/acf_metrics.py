@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from dense_descriptor_ros.training.predictions import PredictedFrame, Predictions
-from dense_descriptor_ros.training.truth import ImageKey, TrueFrame
+from dense_descriptor_ros.training.metrics.predictions import PredictedFrame, Predictions
+from dense_descriptor_ros.training.metrics.truth import ImageKey, TrueFrame
 
 THRESHOLDS = ((10.0, 5.0), (20.0, 5.0), (20.0, 10.0), (50.0, 10.0), (50.0, 15.0))  # mm, degrees
 GATE_MM = 100.0

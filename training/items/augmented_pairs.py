@@ -6,13 +6,13 @@ import torch
 from torch.utils.data import Dataset
 
 from dense_descriptor_ros.model import STRIDE
-from dense_descriptor_ros.training.augmentation import AugmentationConfig, augment_depth
-from dense_descriptor_ros.training.colour_distortion import distort_colour
-from dense_descriptor_ros.training.crop_camera import draw_crop_camera, matches_between
-from dense_descriptor_ros.training.pairs import PairConfig, Sample
-from dense_descriptor_ros.training.point_sampling import draw_pixels, point_regions
+from dense_descriptor_ros.training.augmentation.appearance import AugmentationConfig, augment_depth
+from dense_descriptor_ros.training.augmentation.colour_distortion import distort_colour
+from dense_descriptor_ros.training.augmentation.crop_camera import draw_crop_camera, matches_between
+from dense_descriptor_ros.training.augmentation.virtual_camera import VirtualCamera
+from dense_descriptor_ros.training.items.point_sampling import draw_pixels, point_regions
+from dense_descriptor_ros.training.items.view_pairs import PairConfig, Sample
 from dense_descriptor_ros.training.sources.image import ImageSource, LabelledImage
-from dense_descriptor_ros.training.virtual_camera import VirtualCamera
 
 OUTSIDE = -1
 """In `instance_map`, what no pixel of the image fell on."""

@@ -12,22 +12,22 @@ from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.errors import ConfigError, DatasetError
 from dense_descriptor_ros.geometry import apply, project
 from dense_descriptor_ros.model import SIZE_MULTIPLE, STRIDE
-from dense_descriptor_ros.training.augmentation import (
+from dense_descriptor_ros.training.augmentation.appearance import (
     AugmentationConfig,
     Recolouring,
     augment_colour,
     augment_depth,
     draw_recolouring,
 )
-from dense_descriptor_ros.training.labels import (
+from dense_descriptor_ros.training.augmentation.virtual_camera import VirtualCamera, virtual_camera
+from dense_descriptor_ros.training.items.labels import (
     HANDLE,
     ViewLabels,
     instances_of,
     surface_normals,
     view_labels,
 )
-from dense_descriptor_ros.training.surface_coordinates import surface_coordinates
-from dense_descriptor_ros.training.virtual_camera import VirtualCamera, virtual_camera
+from dense_descriptor_ros.training.items.surface_coordinates import surface_coordinates
 
 MAX_INSTANCES = 16
 """Batches hold so many instances an image, most of them empty."""

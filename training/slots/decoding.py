@@ -11,12 +11,12 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from dense_descriptor_ros.errors import ConfigError, DatasetError
+from dense_descriptor_ros.training.augmentation.square_crop import central_crop, frame_sample
 from dense_descriptor_ros.training.encoder import input_channels
 from dense_descriptor_ros.training.networks.broadcast_decoder import BroadcastDecoder, Decoded
 from dense_descriptor_ros.training.sampling import prepare_worker
-from dense_descriptor_ros.training.slot_pictures import coloured_masks, picture
+from dense_descriptor_ros.training.slots.pictures import coloured_masks, picture
 from dense_descriptor_ros.training.sources.image import ImageSource
-from dense_descriptor_ros.training.square_crop import central_crop, frame_sample
 
 SHOWN = 6
 

@@ -6,10 +6,10 @@ from itertools import chain, zip_longest
 
 import numpy as np
 
-from dense_descriptor_ros.training.acf_metrics import Outcome
-from dense_descriptor_ros.training.breakdown import RIGHT_DEG, RIGHT_MM
-from dense_descriptor_ros.training.predictions import PredictedFrame
-from dense_descriptor_ros.training.truth import TrueFrame
+from dense_descriptor_ros.training.metrics.acf_metrics import Outcome
+from dense_descriptor_ros.training.metrics.breakdown import RIGHT_DEG, RIGHT_MM
+from dense_descriptor_ros.training.metrics.predictions import PredictedFrame
+from dense_descriptor_ros.training.metrics.truth import TrueFrame
 
 KINDS = {
     'missed': 'no prediction with a score of 0.5 within 100 mm',

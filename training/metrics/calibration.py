@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dense_descriptor_ros.training.acf_metrics import PrecisionRecall
+from dense_descriptor_ros.training.metrics.acf_metrics import PrecisionRecall
 
 BIN_EDGES = np.linspace(0, 1, 11)
 

@@ -6,14 +6,14 @@ import torch
 from dense_descriptor_ros.bop import View
 from dense_descriptor_ros.errors import DatasetError
 from dense_descriptor_ros.geometry import apply, back_project, inverse, project
-from dense_descriptor_ros.training.augmentation import AugmentationConfig
-from dense_descriptor_ros.training.augmented_pairs import AugmentedPairs
-from dense_descriptor_ros.training.crop_camera import draw_crop_camera, inside_view
-from dense_descriptor_ros.training.pairs import MATCH_TOLERANCE_M, PairConfig, Sample
-from dense_descriptor_ros.training.point_sampling import point_regions
+from dense_descriptor_ros.training.augmentation.appearance import AugmentationConfig
+from dense_descriptor_ros.training.augmentation.crop_camera import draw_crop_camera, inside_view
+from dense_descriptor_ros.training.augmentation.virtual_camera import VirtualCamera
+from dense_descriptor_ros.training.items.augmented_pairs import AugmentedPairs
+from dense_descriptor_ros.training.items.point_sampling import point_regions
+from dense_descriptor_ros.training.items.view_pairs import MATCH_TOLERANCE_M, PairConfig, Sample
 from dense_descriptor_ros.training.sources.bop import BopImages
 from dense_descriptor_ros.training.sources.image import LabelledImage
-from dense_descriptor_ros.training.virtual_camera import VirtualCamera
 
 
 class ScenePairs(AugmentedPairs):

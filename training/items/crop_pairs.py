@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dense_descriptor_ros.errors import InputError
-from dense_descriptor_ros.training.boxes import MAX_ASPECT, MAX_IOU, overlap_of
+from dense_descriptor_ros.training.items.boxes import MAX_ASPECT, MAX_IOU, overlap_of
 
 TRIES = 20
 """Pairs drawn before random boxes stand in for objects, and random boxes drawn before one is taken anyway."""

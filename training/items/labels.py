@@ -8,7 +8,7 @@ import numpy as np
 from dense_descriptor_ros.bop import BopDataset, Instance, View
 from dense_descriptor_ros.category import Category
 from dense_descriptor_ros.geometry import apply, back_project, pixel_grid, project
-from dense_descriptor_ros.training.virtual_camera import VirtualCamera
+from dense_descriptor_ros.training.augmentation.virtual_camera import VirtualCamera
 
 MIN_PART_PX = 25
 """A part that shows fewer pixels (of the original image) counts as not seen."""

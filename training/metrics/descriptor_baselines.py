@@ -9,7 +9,7 @@ from dense_descriptor_ros.checkpoint import Checkpoint
 from dense_descriptor_ros.decode import DecodeConfig
 from dense_descriptor_ros.engine import Engine
 from dense_descriptor_ros.model import STRIDE, DescriptorNet
-from dense_descriptor_ros.training.descriptor_metrics import DescriptorSource
+from dense_descriptor_ros.training.metrics.descriptor_metrics import DescriptorSource
 
 RANDOM_DIM = 32
 PATCH_CELLS = 5

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import torch
 
-from dense_descriptor_ros.training.augmentation import draw_recolouring
-from dense_descriptor_ros.training.colour_distortion import distort_colour
-from dense_descriptor_ros.training.crop_camera import draw_crop_camera, matches_between
-from dense_descriptor_ros.training.labels import view_labels
-from dense_descriptor_ros.training.pairs import Sample, ViewPairs
+from dense_descriptor_ros.training.augmentation.appearance import draw_recolouring
+from dense_descriptor_ros.training.augmentation.colour_distortion import distort_colour
+from dense_descriptor_ros.training.augmentation.crop_camera import draw_crop_camera, matches_between
+from dense_descriptor_ros.training.items.labels import view_labels
+from dense_descriptor_ros.training.items.view_pairs import Sample, ViewPairs
 
 
 class AugmentedViews(ViewPairs):

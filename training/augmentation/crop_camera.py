@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dense_descriptor_ros.training.virtual_camera import VirtualCamera, virtual_camera
+from dense_descriptor_ros.training.augmentation.virtual_camera import VirtualCamera, virtual_camera
 
 CROP_SHARE = (0.4, 1.0)
 """Of the image's area."""

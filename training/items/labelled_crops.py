@@ -6,15 +6,15 @@ import torch
 from torch.utils.data import Dataset
 
 from dense_descriptor_ros.errors import DatasetError
-from dense_descriptor_ros.training.augmentation import (
+from dense_descriptor_ros.training.augmentation.appearance import (
     AugmentationConfig,
     augment_colour,
     augment_depth,
     draw_recolouring,
 )
+from dense_descriptor_ros.training.augmentation.virtual_camera import VirtualCamera, virtual_camera
 from dense_descriptor_ros.training.objectives.objective import Sample
 from dense_descriptor_ros.training.sources.image import IGNORE, ImageSource, LabelledImage
-from dense_descriptor_ros.training.virtual_camera import VirtualCamera, virtual_camera
 
 
 class LabelledCrops(Dataset[Sample]):

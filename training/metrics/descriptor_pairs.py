@@ -12,9 +12,9 @@ import numpy as np
 from dense_descriptor_ros.bop import MM, BopDataset, Instance, ObjectModel, View
 from dense_descriptor_ros.geometry import inverse, project
 from dense_descriptor_ros.surface_code import REGIONS
-from dense_descriptor_ros.training.surface import Surface, visible_surface
-from dense_descriptor_ros.training.surface_coordinates import surface_coordinates, surface_regions
-from dense_descriptor_ros.training.truth import MIN_PART_PX, camera_points_mm, pose_mm, read_depth_mm
+from dense_descriptor_ros.training.items.surface_coordinates import surface_coordinates, surface_regions
+from dense_descriptor_ros.training.metrics.surface import Surface, visible_surface
+from dense_descriptor_ros.training.metrics.truth import MIN_PART_PX, camera_points_mm, pose_mm, read_depth_mm
 
 HANDLE, OUTSIDE = REGIONS.index('radial'), REGIONS.index('outside')
 MATCHES = 100

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from dense_descriptor_ros.bop import MM, View
 from dense_descriptor_ros.matching import sample, search_pixels
-from dense_descriptor_ros.training.descriptor_pairs import (
+from dense_descriptor_ros.training.metrics.descriptor_pairs import (
     HANDLE,
     OUTSIDE,
     AcrossPair,

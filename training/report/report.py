@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from dense_descriptor_ros.files import write_text
-from dense_descriptor_ros.training import report_plots as plots
-from dense_descriptor_ros.training.breakdown import CONDITIONS
-from dense_descriptor_ros.training.descriptor_metrics import Answer, pixel_errors, surface_errors_mm
 from dense_descriptor_ros.training.evaluation import TRAINED, Evaluation
-from dense_descriptor_ros.training.report_cases import KINDS, Case, all_cases, worst_cases
-from dense_descriptor_ros.training.report_html import figure, number, plot, table
-from dense_descriptor_ros.training.report_pictures import case_picture, match_picture, scene_picture
+from dense_descriptor_ros.training.metrics.breakdown import CONDITIONS
+from dense_descriptor_ros.training.metrics.descriptor_metrics import Answer, pixel_errors, surface_errors_mm
+from dense_descriptor_ros.training.report import plots
+from dense_descriptor_ros.training.report.cases import KINDS, Case, all_cases, worst_cases
+from dense_descriptor_ros.training.report.page import figure, number, plot, table
+from dense_descriptor_ros.training.report.pictures import case_picture, match_picture, scene_picture
 
-TEMPLATE = Path(__file__).with_name('report_template.html')
+TEMPLATE = Path(__file__).with_name('template.html')
 SCENES = 6
 FRAME_ROWS = {
     'ap_20mm_10deg': 'average precision, 20 mm and 10°',

@@ -10,12 +10,12 @@ from dense_descriptor_ros.bop import MM, View
 from dense_descriptor_ros.errors import DenseDescriptorError
 from dense_descriptor_ros.frames import AffordanceFrame
 from dense_descriptor_ros.geometry import project
-from dense_descriptor_ros.training.acf_metrics import OPERATING_SCORE
-from dense_descriptor_ros.training.descriptor_metrics import Answer, Found
 from dense_descriptor_ros.training.evaluation import Evaluation
-from dense_descriptor_ros.training.predictions import PredictedFrame
-from dense_descriptor_ros.training.report_cases import Case
-from dense_descriptor_ros.training.truth import TrueFrame
+from dense_descriptor_ros.training.metrics.acf_metrics import OPERATING_SCORE
+from dense_descriptor_ros.training.metrics.descriptor_metrics import Answer, Found
+from dense_descriptor_ros.training.metrics.predictions import PredictedFrame
+from dense_descriptor_ros.training.metrics.truth import TrueFrame
+from dense_descriptor_ros.training.report.cases import Case
 from dense_descriptor_ros.visualize import RGB, descriptors_to_rgb, draw_dot, draw_frames, side_by_side
 
 TRUE_COLOUR: RGB = (60, 230, 90)

@@ -1,0 +1,1 @@
+"""Changes of images that leave it known where every pixel came from."""

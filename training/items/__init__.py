@@ -1,0 +1,1 @@
+"""What batches are made of: crops, pairs and sequences with their truth."""

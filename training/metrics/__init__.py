@@ -1,0 +1,1 @@
+"""Figures of frames and descriptors, from predictions and truth."""

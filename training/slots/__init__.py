@@ -1,0 +1,1 @@
+"""What slots show of an image."""
