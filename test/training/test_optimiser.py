@@ -28,7 +28,7 @@ def test_momentum_is_that_of_sgd():
     for _ in range(2):
         network.weight.grad = torch.ones(1, 1)
         optimiser.step()
-    assert float(network.weight) == pytest.approx(-(1 + 1.5))
+    assert network.weight.item() == pytest.approx(-(1 + 1.5))
 
 
 @pytest.mark.parametrize(
