@@ -29,3 +29,47 @@ class Reading(nn.Module):
 def residual_mlp(width: int, hidden: int) -> nn.Sequential:
     """What a transformer layer adds to each vector by itself."""
     return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+
+
+class SlotTransformer(nn.Module):
+    """Slots that are refined on an image's tokens by layers with weights of their own.
+
+    Subclasses name their `layer`, built as `layer(width, hidden, heads)`: it takes tokens (B, N, D) and slots
+    (B, S, D), and returns both anew with the attention (B, S, N) between them.
+    """
+
+    layer: type[nn.Module]
+
+    def __init__(
+        self,
+        token_width: int,
+        slot_width: int,
+        iterations: int = 3,
+        hidden: int | None = None,
+        heads: int = 4,
+    ) -> None:
+        """Build the layers.
+
+        Args:
+            token_width: C of the tokens.
+            slot_width: D of the slots, a multiple of `heads`.
+            iterations: number of layers.
+            hidden: width of the MLPs' hidden layers; None takes twice that of the slots.
+            heads: of every attention.
+        """
+        super().__init__()
+        self.project = nn.Linear(token_width, slot_width)
+        hidden = hidden or 2 * slot_width
+        self.layers = nn.ModuleList(self.layer(slot_width, hidden, heads) for _ in range(iterations))
+
+    def forward(self, tokens: torch.Tensor, slots: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Refine initial slots (B, S, D) on tokens (B, N, C), in float32 whatever autocast does.
+
+        Returns:
+            The slots (B, S, D), and the last layer's attention (B, S, N).
+        """
+        with torch.autocast(tokens.device.type, enabled=False):
+            tokens, slots = self.project(tokens.float()), slots.float()
+            for layer in self.layers:
+                tokens, slots, attention = layer(tokens, slots)
+        return slots, attention
