@@ -20,8 +20,9 @@ SEARCH_PX = 256
 
 
 def smallest_side(height: int, width: int, min_px: float) -> int:
-    """Shortest side (pixels) that a box may have: `min_px` where the image's shorter side is REFERENCE_PX,
-    in proportion for others.
+    """Shortest side (pixels) that a box may have.
+
+    It is `min_px` where the image's shorter side is REFERENCE_PX, and in proportion for others.
     """
     return max(1, round(min_px * min(height, width) / REFERENCE_PX))
 
@@ -61,8 +62,9 @@ def selective_search(rgb: np.ndarray) -> np.ndarray:
 
 
 def filter_boxes(boxes: np.ndarray, min_side: int) -> np.ndarray:
-    """The boxes (N, 4) with no side under `min_side`, an aspect of 1/3 to 3, and an IoU of at most 0.5
-    with every other one that stays; of two that share more, the larger stays. Largest first.
+    """The boxes (N, 4) that are neither small, nor narrow, nor nearly the same as a larger one, largest first.
+
+    No side is under `min_side`, the aspect is 1/3 to 3, and the IoU at most 0.5 with every other that stays.
 
     Raises:
         InputError: `boxes` has another shape.

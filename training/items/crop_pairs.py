@@ -69,8 +69,9 @@ def draw_crop_pair(
 
 
 def draw_crop(height: int, width: int, scale_min: float, rng: np.random.Generator) -> np.ndarray:
-    """A crop (4,) with an area of `scale_min` to 1 of the image's and a width of 3/4 to 4/3 of its height,
-    less where the image ends.
+    """A crop (4,) of `scale_min` to 1 of the image's area, 3/4 to 4/3 as wide as high.
+
+    It is less where the image ends.
     """
     area = rng.uniform(scale_min, 1) * height * width
     aspect = np.exp(rng.uniform(*np.log(CROP_ASPECT)))
@@ -113,8 +114,9 @@ def with_random_boxes(
 
 
 def random_box(region: np.ndarray, min_side: int, rng: np.random.Generator) -> np.ndarray:
-    """A box (4,) inside a region (4,), with sides of at least `min_side` and an aspect of 1/3 to 3 as far as
-    the region allows.
+    """A box (4,) inside a region (4,).
+
+    Its sides have at least `min_side` and its aspect is 1/3 to 3, as far as the region allows.
     """
     width, height = (int(side) for side in region[2:] - region[:2])
     widest = max(1, min(width, int(MAX_ASPECT * height)))
