@@ -61,7 +61,7 @@ def test_without_probabilities_only_jitter_and_grey_are_left(monkeypatch):
 
 
 def shares(transform, count=400):
-    """Shares of views of a coloured, symmetric picture that are grey, and that are dark where it was bright."""
+    """Shares of views of a coloured picture that are grey, and that are dark where it was bright."""
     image = torch.full((3, 32, 32), 250, dtype=torch.uint8)
     image[2] = 200
     torch.manual_seed(0)

@@ -62,7 +62,7 @@ def selective_search(rgb: np.ndarray) -> np.ndarray:
 
 
 def filter_boxes(boxes: np.ndarray, min_side: int) -> np.ndarray:
-    """The boxes (N, 4) that are neither small, nor narrow, nor nearly the same as a larger one, largest first.
+    """The boxes (N, 4) that are neither small, nor narrow, nor nearly a larger one, largest first.
 
     No side is under `min_side`, the aspect is 1/3 to 3, and the IoU at most 0.5 with every other that stays.
 
